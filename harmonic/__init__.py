@@ -1,0 +1,41 @@
+"""harmonic: sweep small networks with Hydra and Optuna; every run lands in one pandas table.
+
+From a notebook::
+
+    import harmonic
+
+    runs = harmonic.load_runs("outputs")          # one row a run
+    curves = harmonic.load_curves("outputs")      # one row a step
+    model = harmonic.load_model(runs.iloc[0])     # the trained torch module
+
+The names are imported on first use: `import harmonic` costs neither torch nor pandas.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["HarmonicError", "load_curves", "load_model", "load_runs"]
+
+if TYPE_CHECKING:
+    from harmonic.errors import HarmonicError
+    from harmonic.models import load_model
+    from harmonic.tables import load_curves, load_runs
+
+_HOMES = {
+    "HarmonicError": "harmonic.errors",
+    "load_curves": "harmonic.tables",
+    "load_model": "harmonic.models",
+    "load_runs": "harmonic.tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harmonic' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

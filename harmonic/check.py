@@ -1,0 +1,42 @@
+"""The Hydra callback that refuses bad input before a folder is made or a step is trained."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from harmonic.errors import HarmonicError
+from harmonic.schema import parse
+
+BAD_INPUT = 2  # exit code
+
+
+class Check(Callback):
+    """Checks the config of a run, and of a multirun before its sweep begins.
+
+    Hydra turns a callback's exception into a warning and goes on, so this leaves by SystemExit.
+    """
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        try:
+            checked = parse(config)
+            from harmonic.trial import Trial
+
+            Trial(checked).start()
+        except HarmonicError as error:
+            leave(str(error))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        try:
+            parse(config)
+        except HarmonicError as error:
+            leave(str(error))
+
+
+def leave(message: str, code: int = BAD_INPUT) -> None:
+    """Say in one line what is wrong, and exit."""
+    print(f"harmonic: {message}", file=sys.stderr)
+    raise SystemExit(code)

@@ -1,0 +1,107 @@
+"""The command `harmonic`: Hydra composes a config, and the task trains it.
+
+    harmonic model=deep optimizer=adam seed=7
+    harmonic -m model.width=16,32,64 'seed=range(0,8)'
+    harmonic -cn post
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harmonic import schema
+from harmonic.check import leave
+from harmonic.errors import HarmonicError
+
+
+def config_root() -> Path:
+    """The folder that holds conf/ and sweeps/: the package when installed, else the checkout."""
+    package = Path(__file__).resolve().parent
+    return package if (package / "conf").is_dir() else package.parent
+
+
+class SweepFiles(SearchPathPlugin):
+    """Puts sweeps/ on Hydra's search path, so that `-cn post` finds sweeps/post.yaml."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        search_path.append("harmonic", f"file://{config_root() / 'sweeps'}")
+
+
+def task(composed: DictConfig) -> Any:
+    """Train the run that Hydra composed; the value of its objective, or a list of them."""
+    from rich.console import Console
+
+    from harmonic.job import Place, execute
+    from harmonic.progress import RunProgress, say, summary
+
+    config = schema.parse(composed)
+    place, single = _place(Place), HydraConfig.get().mode == RunMode.RUN
+    if config.figures is None:
+        config.figures = single
+    console = Console()
+    if single:
+        with RunProgress(config.training.steps, console) as progress:
+            row = execute(config, place, progress)
+        say(console, summary(row))
+    else:
+        row = execute(config, place, lambda _step, _losses: None)
+        say(console, f"#{place.trial} {summary(row)}")
+    names = [config.objective] if isinstance(config.objective, str) else config.objective
+    values = [float("nan") if row.get(name) is None else float(row[name]) for name in names]
+    return values[0] if isinstance(config.objective, str) else values
+
+
+def _place(kind: Any) -> Any:
+    """Where Hydra wants this job's files."""
+    cfg = HydraConfig.get()
+    folder = Path(cfg.runtime.output_dir)
+    if cfg.mode == RunMode.RUN:
+        return kind(folder, folder)
+    home = Path(cfg.sweep.dir).absolute()
+    return kind(folder, home, home.name, int(cfg.job.num))
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 a run failed, 2 bad input, 130 interrupted."""
+    schema.register()
+    OmegaConf.register_new_resolver("token", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+    Plugins.instance().register(SweepFiles)
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
+    application = hydra.main(version_base="1.3", config_path=str(config_root() / "conf"), config_name="config")
+    try:
+        application(task)()
+    except KeyboardInterrupt:
+        leave("interrupted", 130)
+    except (HarmonicError, HydraException, OmegaConfBaseException, OSError) as error:
+        if wants_traceback:
+            raise
+        leave(_line(error), 1 if type(error).__name__ == "RunFailed" else 2)
+
+
+def _line(error: Exception) -> str:
+    """An error in one line: Hydra's and OmegaConf's come in several."""
+    if isinstance(error, OSError):
+        return f"the output folder must be writable; got '{error.filename}' ({error.strerror})"
+    texts = [str(error)]
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        texts.append(str(error.__cause__).partition("full_key:")[0])
+    text = ". ".join(" ".join(part.split()) for part in texts if part)
+    if misspelt := re.match(r"Could not override '([^']+)'", text):
+        keys = ", ".join(schema.Config.__dataclass_fields__)
+        text = f"'{misspelt[1]}' must be a key of the config ({keys}, hydra and theirs). {text}"
+    return text

@@ -1,0 +1,127 @@
+"""Where points are drawn, what is true there, and how densely they lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harmonic.errors import ConfigError
+from harmonic.schema import Config
+from harmonic.targets import locate
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Noisy observations: x (points, 2), y (points, 1), both float32."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Data(Protocol):
+    """A law that points and their values are drawn from. To add one, see CONTRIBUTING."""
+
+    def sample(self, generator: torch.Generator) -> Sample:
+        """Draw x, then the noise of y, from the generator and from nothing else."""
+        ...
+
+    def truth(self, x: Tensor) -> Tensor:
+        """The noise-free value (points, 1) at x (points, 2)."""
+        ...
+
+    def density(self, x: Tensor) -> Tensor:
+        """The sampling density (points,) at x (points, 2), per unit area."""
+        ...
+
+    def density_level(self, mass: float) -> float:
+        """The density above which the share `mass` of all samples lies (Hyndman 1996)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Harmonic:
+    """The post's law: y = sin(x0) + cos(x1) + noise, with x drawn from an isotropic Gaussian.
+
+    Args:
+        points: number of observations.
+        scale: standard deviation of x0 and of x1.
+        noise: standard deviation of the noise on y.
+    """
+
+    points: int
+    scale: float
+    noise: float
+
+    def sample(self, generator: torch.Generator) -> Sample:
+        x = torch.randn(self.points, 2, generator=generator) * self.scale
+        y = self.truth(x)
+        y += torch.randn(self.points, 1, generator=generator) * self.noise
+        return Sample(x, y)
+
+    def truth(self, x: Tensor) -> Tensor:
+        return (x[:, 0].sin() + x[:, 1].cos()).unsqueeze(1)
+
+    def density(self, x: Tensor) -> Tensor:
+        r2 = (x.double() / self.scale).square().sum(1)
+        return torch.exp(-r2 / 2) / (2 * math.pi * self.scale**2)
+
+    def density_level(self, mass: float) -> float:
+        # The share outside radius r is exp(-r^2 / 2 scale^2): the very factor in the density.
+        return (1 - mass) / (2 * math.pi * self.scale**2)
+
+
+def build(config: Config) -> Data:
+    """The law that `config.data` names.
+
+    Raises:
+        ConfigError: the class cannot be found or refuses its arguments.
+    """
+    data = locate("data", config.data)
+    lacking = [name for name in ("sample", "truth", "density", "density_level") if not hasattr(data, name)]
+    if lacking:
+        raise ConfigError(f"data._target_ must have the methods of harmonic.data.Data; lacks {', '.join(lacking)}")
+    return data  # type: ignore[no-any-return]
+
+
+def stream(seed: int) -> torch.Generator:
+    """A generator that gives what torch's global one gives after `torch.manual_seed(seed)`."""
+    return torch.Generator().manual_seed(seed)
+
+
+def draw(config: Config, data: Data) -> tuple[Sample, torch.Generator]:
+    """The training sample, and the generator standing where the model's parameters begin.
+
+    One stream feeds x, the noise and the parameters, in this order, as in the post. Where
+    `data.seed` or `model.seed` splits it, the model's stream skips the data's share, so that
+    `data.seed = model.seed = s` is the same run as `seed = s`, and weights never repeat data.
+    """
+    data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
+    model_seed = config.seed if config.model["seed"] is None else config.model["seed"]
+    generator = stream(data_seed)
+    sample = data.sample(generator)
+    if model_seed != data_seed:
+        generator = stream(model_seed)
+        data.sample(generator)
+    return sample, generator
+
+
+def draw_validation(config: Config, data: Data) -> Sample:
+    """A second sample of the same law, independent of the first: what a user could hold out.
+
+    Its seed is hashed from the data's, for torch's generators have no jump.
+    """
+    data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
+    (hashed,) = np.random.SeedSequence([data_seed, 1]).generate_state(1)
+    return data.sample(stream(int(hashed)))
+
+
+def as_array(tensor: Tensor) -> NDArray[np.float32]:
+    """The tensor's values on the CPU, sharing its memory where it can."""
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy()
+    return array

@@ -1,0 +1,157 @@
+"""Figures of a run: tables in, matplotlib figures out. Nothing here reads or writes but `save`.
+
+One thing has one colour everywhere. The palette is Okabe and Ito's, the maps are diverging blue
+to red for values (they are signed) and cividis for errors: all safe for colour-blind readers.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from torch import nn
+
+from harmonic.data import Sample, as_array
+from harmonic.regions import EXTENT, RESOLUTION, Regions
+from harmonic.tables import write_atomically
+
+LOSS, DENSE, SPARSE, CONTOUR = "#000000", "#0072B2", "#D55E00", "#000000"
+VALUES, ABSOLUTE = "RdBu_r", "cividis"
+DOTS_PER_INCH = 150
+
+
+def sample_frame(sample: Sample) -> pd.DataFrame:
+    """The training sample as columns x0, x1, y."""
+    x, y = as_array(sample.x), as_array(sample.y)
+    return pd.DataFrame({"x0": x[:, 0], "x1": x[:, 1], "y": y[:, 0]})
+
+
+def grid_frame(regions: Regions) -> pd.DataFrame:
+    """The evaluation grid as columns x0, x1, truth, density, dense; x0 varies slowest."""
+    x = as_array(regions.x)
+    columns = {"x0": x[:, 0], "x1": x[:, 1], "truth": regions.truth}
+    return pd.DataFrame({**columns, "density": regions.density, "dense": regions.dense})
+
+
+def with_prediction(grid: pd.DataFrame, model: nn.Module) -> pd.DataFrame:
+    """The grid with a model's `prediction`."""
+    x = torch.tensor(grid[["x0", "x1"]].to_numpy(np.float32))
+    with torch.no_grad():
+        return grid.assign(prediction=as_array(model(x)).ravel())
+
+
+def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
+    """The samples coloured by y, and the border of the dense region.
+
+    Args:
+        points: columns x0, x1, y.
+        grid: columns x0, x1, density.
+        level: the density on the border.
+    """
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    bound = float(points["y"].abs().max())
+    dots = axes.scatter(
+        points["x0"], points["x1"], c=points["y"], cmap=VALUES, vmin=-bound, vmax=bound, s=14,
+        edgecolors="0.35", linewidths=0.3,
+    )  # fmt: skip
+    _border(axes, grid, level)
+    _plane(axes)
+    inside = (points[["x0", "x1"]].abs() <= EXTENT).all(axis=1).sum()
+    axes.set_title(f"the sample: {inside} of {len(points)} points in view")
+    _legend(axes, [Line2D([], [], color=CONTOUR, lw=1.5, label="border of the dense region")])
+    figure.colorbar(dots, ax=axes, label="y")
+    return figure
+
+
+def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
+    """Truth, prediction and absolute error side by side, samples and dense border over them.
+
+    Truth and prediction share one colour scale, that of the truth; what lies beyond it is drawn
+    in the scale's last colour, and the colour bar's pointed ends say so.
+
+    Args:
+        points: columns x0, x1.
+        grid: columns x0, x1, truth, prediction, density.
+        level: the density on the border.
+    """
+    figure = Figure(figsize=(13.2, 4.4), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, sharey=True)
+    bound = float(grid["truth"].abs().max())
+    for axes, name in ((left, "truth"), (middle, "prediction")):
+        values = _image(axes, grid[name], VALUES, -bound, bound)
+        axes.set_title(name)
+    beyond = "both" if float(grid["prediction"].abs().max()) > bound else "neither"
+    figure.colorbar(values, ax=[left, middle], label="y", extend=beyond, pad=0.01)
+    error = (grid["prediction"] - grid["truth"]).abs()
+    errors = _image(right, error, ABSOLUTE, 0, float(error.max()))
+    right.set_title("absolute error")
+    figure.colorbar(errors, ax=right, label="|prediction - truth|", pad=0.02)
+    for axes, ink in ((left, "black"), (middle, "black"), (right, "white")):
+        axes.scatter(points["x0"], points["x1"], s=1.5, c=ink, alpha=0.45, linewidths=0)
+        _border(axes, grid, level, ink)
+        _plane(axes)
+    for axes in (middle, right):
+        axes.set_ylabel("")
+    dots = Line2D([], [], ls="", marker="o", ms=2.5, color="black", label="samples")
+    line = Line2D([], [], color=CONTOUR, lw=1.5, label="border of the dense region")
+    figure.legend(handles=[dots, line], loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def curve(curves: pd.DataFrame) -> Figure:
+    """The loss of one run at every step, with its dense and sparse RMSE where evaluated.
+
+    Args:
+        curves: columns step, loss, dense_rmse, sparse_rmse, as `load_curves` gives them.
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(curves["step"], curves["loss"], color=LOSS, lw=1.5, label="loss (left)")
+    axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
+    errors = axes.twinx()
+    evaluated = curves.dropna(subset=["dense_rmse", "sparse_rmse"])
+    for name, colour, marker in (("dense_rmse", DENSE, "o"), ("sparse_rmse", SPARSE, "s")):
+        label = name.replace("_rmse", " RMSE (right)")
+        errors.plot(evaluated["step"], evaluated[name], color=colour, marker=marker, ms=4, lw=1.2, label=label)
+    errors.set(ylabel="RMSE against the truth", ylim=(0, None))
+    handles = [*axes.get_lines(), *errors.get_lines()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    write_atomically(path, buffer.getvalue())
+
+
+def _image(axes: Axes, values: pd.Series, colours: str, low: float, high: float) -> AxesImage:
+    """A grid column as a picture with x0 across and x1 up."""
+    picture = values.to_numpy().reshape(RESOLUTION, RESOLUTION).T
+    extent = (-EXTENT, EXTENT, -EXTENT, EXTENT)
+    return axes.imshow(picture, origin="lower", extent=extent, cmap=colours, vmin=low, vmax=high)
+
+
+def _border(axes: Axes, grid: pd.DataFrame, level: float, colour: str = CONTOUR) -> None:
+    x0, x1, density = (
+        grid[name].to_numpy().reshape(RESOLUTION, RESOLUTION).T for name in ("x0", "x1", "density")
+    )
+    axes.contour(x0, x1, density, levels=[level], colors=[colour], linewidths=1.5)
+
+
+def _plane(axes: Axes) -> None:
+    axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xlabel="x0", ylabel="x1", aspect="equal")
+
+
+def _legend(axes: Axes, handles: list[Line2D] | list[PathCollection]) -> None:
+    axes.legend(handles=handles, loc="upper right", fontsize="small", framealpha=0.9)

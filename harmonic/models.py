@@ -1,0 +1,159 @@
+"""The multilayer perceptron, any other torch module by `_target_`, and the trained one back from disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harmonic.errors import HarmonicError
+from harmonic.schema import MLP_TARGET
+from harmonic.targets import locate
+
+PARAMETERS_FILE = "model.safetensors"
+INPUTS, OUTPUTS = 2, 1
+
+# Modules that are not ours draw from torch's global generator; one at a time may borrow it.
+_global_generator = threading.Lock()
+
+
+class Sin(nn.Module):
+    """sin(x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sin()
+
+
+class Snake(nn.Module):
+    """x + sin^2(x): monotone with a periodic part (Ziyin, Hartwig & Ueda 2020, frequency 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x.sin().square()
+
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "sin": Sin,
+    "snake": Snake,
+}
+
+
+class MLP(nn.Sequential):
+    """Linear layers (points, 2) -> widths -> (points, 1) with an activation between each two.
+
+    Args:
+        width: hidden units of every hidden layer, or one number a layer.
+        depth: number of hidden layers.
+        activation: sigmoid, tanh, relu, sin or snake.
+        generator: where the initial parameters come from; None leaves them unset, to be loaded.
+    """
+
+    def __init__(
+        self,
+        width: int | Sequence[int],
+        depth: int,
+        activation: str,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        hidden = [width] * depth if isinstance(width, int) else list(width)
+        sizes = [INPUTS, *hidden, OUTPUTS]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [_linear(fan_in, fan_out, generator), _ACTIVATIONS[activation]()]
+        super().__init__(*layers[:-1])
+
+
+def _linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
+    """`nn.Linear` with the initial values that torch gives it, drawn from our own generator."""
+    layer: nn.Linear = torch.nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+    if generator is not None:
+        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+        bound = 1 / math.sqrt(fan_in)
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return layer
+
+
+def borrows_global_generator(section: Mapping[str, Any]) -> bool:
+    """Whether building or running this model may draw from torch's global generator."""
+    return section["_target_"] != MLP_TARGET
+
+
+class GlobalStream:
+    """Lets torch's global generator stand in for ours: for modules that know no other.
+
+    While the block runs, the global generator has the given state; afterwards `state` is where
+    the block left it, and the global generator is as it was. One thread at a time.
+    """
+
+    def __init__(self, state: Tensor) -> None:
+        self.state = state
+
+    def __enter__(self) -> GlobalStream:
+        _global_generator.acquire()
+        self._saved = torch.get_rng_state()
+        torch.set_rng_state(self.state)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.state = torch.get_rng_state()
+        torch.set_rng_state(self._saved)
+        _global_generator.release()
+
+
+def build(section: Mapping[str, Any], generator: torch.Generator) -> nn.Module:
+    """The untrained model that `config.model` names, its parameters drawn from the generator.
+
+    Raises:
+        ConfigError: the class cannot be found or refuses its arguments.
+    """
+    if not borrows_global_generator(section):
+        arguments = {key: section[key] for key in ("width", "depth", "activation")}
+        return MLP(**arguments, generator=generator)
+    with GlobalStream(generator.get_state()) as borrowed:
+        module: nn.Module = locate("model", section)
+    generator.set_state(borrowed.state)
+    return module
+
+
+def save(path: Path, section: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Write a trained model: its arrays by state-dict name, and the config that rebuilds it."""
+    from safetensors.numpy import save as to_bytes
+
+    from harmonic.tables import write_atomically
+
+    metadata = {"model": json.dumps(dict(section))}
+    write_atomically(path, to_bytes(dict(parameters), metadata=metadata))
+
+
+def load_model(run: Any) -> nn.Module:
+    """The trained network of a run, as a torch module on the CPU in evaluation mode.
+
+    Args:
+        run: a row of `load_runs`, or the path of a run's folder.
+
+    Raises:
+        HarmonicError: the run left no parameters (it failed or diverged, or its folder is gone).
+    """
+    from safetensors import SafetensorError, safe_open
+
+    folder = Path(run if isinstance(run, str | Path) else run["dir"])
+    path = folder / PARAMETERS_FILE
+    if not path.is_file():
+        raise HarmonicError(f"a run's folder must hold {PARAMETERS_FILE}; '{folder}' has none")
+    try:
+        with safe_open(path, framework="pt") as stored:
+            section = json.loads(stored.metadata()["model"])
+            parameters = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise HarmonicError(f"{path} must be a whole safetensors file; it is damaged ({error})") from error
+    module = build(section, torch.Generator())
+    module.load_state_dict(parameters)
+    return module.eval()

@@ -1,0 +1,262 @@
+"""The tables of runs and of their curves: columns, writing, reading.
+
+A table is a folder `table/` of Parquet parts, `runs-*.parquet` and `curves-*.parquet`. Every part
+is written whole under another name and then renamed, by one writer who shares it with nobody, so
+any number of processes may write to one table and a reader sees whole parts only. A run's curve is
+written before its row: who sees the row finds the curve.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harmonic.errors import TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "table"
+STATUSES = ("complete", "pruned", "diverged", "failed")
+
+# The columns of every run, in the order of the table; its config stands between the two groups.
+IDENTITY = {
+    "run": pa.string(),  # unique id
+    "sweep": pa.string(),  # name of the sweep's folder; missing for a single run
+    "trial": pa.int64(),  # number in the sweep
+    "seed": pa.int64(),
+    "status": pa.string(),  # one of STATUSES
+    "engine": pa.string(),  # which engine trained it
+}
+OUTCOME = {
+    "steps": pa.int64(),  # updates made
+    "final_loss": pa.float64(),  # sum of squared residuals after the last update
+    "valid_rmse": pa.float64(),  # on an independent noisy sample of the same law
+    "dense_rmse": pa.float64(),  # against the truth in the dense region
+    "sparse_rmse": pa.float64(),  # against the truth in the sparse region
+    "gap": pa.float64(),  # sparse_rmse / dense_rmse
+    "train_s": pa.float64(),  # seconds in training steps alone
+    "started": pa.timestamp("us", tz="UTC"),
+    "version": pa.string(),  # of harmonic
+    "error": pa.string(),  # why it diverged or failed
+    "dir": pa.string(),  # on disk relative to the table's parent; absolute once loaded
+}
+CURVE = {
+    "run": pa.string(),
+    "step": pa.int64(),
+    "loss": pa.float64(),  # before update `step`
+    "dense_rmse": pa.float64(),
+    "sparse_rmse": pa.float64(),
+}
+
+Row = Mapping[str, Any]
+
+
+def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config as one flat mapping of dotted keys; lists become their JSON text."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= leaves(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple) else value
+    return flat
+
+
+def write_run(table: Path, part: str, row: Row, config: Mapping[str, Any], curve: Mapping[str, Any]) -> None:
+    """Add one run and its curve to a table, as the part of the given name.
+
+    Args:
+        row: values for IDENTITY and OUTCOME; what is missing is null.
+        config: the config's leaves by dotted key.
+        curve: equally long columns of CURVE.
+    """
+    columns: dict[str, pa.Array] = {}
+    for name, kind in IDENTITY.items():
+        columns[name] = pa.array([row.get(name)], kind)
+    for key, value in config.items():
+        if key not in columns:
+            columns[key] = pa.array([value], pa.int64() if key.endswith(".seed") else None)
+    for name, kind in OUTCOME.items():
+        columns[name] = pa.array([row.get(name)], kind)
+    table.mkdir(parents=True, exist_ok=True)
+    curve_columns = {name: pa.array(curve[name], kind, from_pandas=True) for name, kind in CURVE.items()}
+    _write_part(table / f"curves-{part}.parquet", pa.table(curve_columns))
+    _write_part(table / f"runs-{part}.parquet", pa.table(columns))
+
+
+def remove_part(table: Path, part: str) -> None:
+    """Take a part out again: its rows have been replaced."""
+    for kind in ("runs", "curves"):
+        (table / f"{kind}-{part}.parquet").unlink(missing_ok=True)
+
+
+def find_parts(table: Path, prefix: str) -> dict[str, dict[str, Any]]:
+    """The one-run parts whose names begin alike: their row by part name."""
+    paths = sorted(table.glob(f"runs-{prefix}*.parquet"))
+    return {path.stem.removeprefix("runs-"): pq.read_table(path).to_pylist()[0] for path in paths}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is never seen in part: aside first, then renamed into place."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _write_part(path: Path, table: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """All runs below a folder: one row a run, in the order in which they started.
+
+    Args:
+        path: a run's folder, a sweep's, or any folder above them such as `outputs`.
+
+    Returns:
+        The columns of IDENTITY, then every config leaf under its dotted key, then those of
+        OUTCOME. Whole numbers with gaps are Int64, `status` and `engine` categories, `started`
+        is in UTC, text is `str`; what a run does not have is missing.
+
+    Raises:
+        TableError: there is no such folder, or no run in it.
+    """
+    import pandas as pd
+
+    parts = []
+    for part in _parts(Path(path), "runs"):
+        table = _read(part)
+        if table is not None:
+            base = part.parent.parent
+            dirs = [str(base / name) for name in table["dir"].to_pylist()]
+            parts.append(table.set_column(table.column_names.index("dir"), "dir", pa.array(dirs)))
+    joined = _join(parts)
+    inside = _inside(joined, Path(path))
+    config = [name for name in inside.column_names if name not in IDENTITY and name not in OUTCOME]
+    frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME]))
+    for name, categories in (("status", STATUSES), ("engine", None)):
+        frame[name] = pd.Categorical(frame[name], categories=categories)
+    frame = frame.drop_duplicates("run", keep="last")
+    return frame.sort_values(["started", "trial"], ignore_index=True)
+
+
+def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """The loss at every step of all runs below a folder, in long form.
+
+    Returns:
+        run (category), step, loss before that step's update, and dense_rmse and sparse_rmse at
+        the steps where they were evaluated. The last step of a complete run is after all updates.
+
+    Raises:
+        TableError: there is no such folder, or no run in it.
+    """
+    runs = load_runs(path)["run"]
+    tables = [table for part in _parts(Path(path), "curves") if (table := _read(part)) is not None]
+    joined = pa.concat_tables(tables) if tables else pa.table({n: pa.array([], k) for n, k in CURVE.items()})
+    joined = joined.set_column(0, "run", joined["run"].combine_chunks().dictionary_encode())
+    frame = joined.to_pandas()
+    frame["run"] = frame["run"].cat.set_categories(runs.tolist())
+    frame = frame[frame["run"].notna()]
+    return frame.sort_values(["run", "step"], ignore_index=True)
+
+
+def _parts(path: Path, kind: str) -> Iterator[Path]:
+    """The parts of every table that holds runs of this folder: below it, or else above it."""
+    if not path.exists():
+        raise TableError(f"the path of runs must exist; got '{path}'")
+    if not path.is_dir():
+        raise TableError(f"the path of runs must be a folder; got '{path}'")
+    tables = list(_tables(path))
+    if not tables:
+        above = (parent / FOLDER for parent in path.resolve().parents)
+        tables = [table for table in above if table.is_dir()][:1]
+    for table in tables:
+        yield from sorted(table.glob(f"{kind}-*.parquet"))
+
+
+def _tables(path: Path) -> Iterator[Path]:
+    if path.name == FOLDER:
+        yield path
+    elif (path / FOLDER).is_dir():
+        yield path / FOLDER  # the runs in the folders beside it are its own
+    else:
+        for child in sorted(path.iterdir()):
+            if child.is_dir() and not child.name.startswith("."):
+                yield from _tables(child)
+
+
+def _read(part: Path) -> pa.Table | None:
+    try:
+        return pq.read_table(part)
+    except FileNotFoundError:
+        return None  # replaced while we looked
+    except (OSError, pa.ArrowException) as error:
+        warnings.warn(f"left out '{part}': not a whole Parquet file ({error})", stacklevel=3)
+        return None
+
+
+def _join(parts: Sequence[pa.Table]) -> pa.Table:
+    """One table of parts with different columns; a column of numbers and text becomes text."""
+    if not parts:
+        return pa.table({name: pa.array([], kind) for name, kind in (IDENTITY | OUTCOME).items()})
+    try:
+        return pa.concat_tables(parts, promote_options="permissive")
+    except pa.ArrowTypeError:
+        kinds: dict[str, set[pa.DataType]] = {}
+        for column in (field for part in parts for field in part.schema if not pa.types.is_null(field.type)):
+            kinds.setdefault(column.name, set()).add(column.type)
+        mixed = {name for name, types in kinds.items() if len(types) > 1}
+        return pa.concat_tables([_as_text(part, mixed) for part in parts], promote_options="permissive")
+
+
+def _as_text(part: pa.Table, names: set[str]) -> pa.Table:
+    for index, name in enumerate(part.column_names):
+        if name in names:
+            part = part.set_column(index, name, part[name].cast(pa.string()))
+    return part
+
+
+def _inside(joined: pa.Table, path: Path) -> pa.Table:
+    """The rows whose folder is this one or lies below it."""
+    root = path.parent if path.name == FOLDER else path
+    resolved = root.resolve()
+    keep = [Path(name).resolve().is_relative_to(resolved) for name in joined["dir"].to_pylist()]
+    joined = joined.filter(pa.array(keep, pa.bool_()))
+    if not joined.num_rows:
+        raise TableError(f"the path of runs must hold at least one run; '{path}' holds none")
+    return joined
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    text = pd.StringDtype(na_value=np.nan)
+    frame = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_string(kind):
+            frame[name] = pd.Series(column.to_pylist(), dtype=text)
+        elif pa.types.is_null(kind):
+            frame[name] = pd.Series(np.nan, index=range(len(column)))
+        elif column.null_count and pa.types.is_integer(kind):
+            frame[name] = pd.Series(column.to_pylist(), dtype="Int64")
+        elif column.null_count and pa.types.is_boolean(kind):
+            frame[name] = pd.Series(column.to_pylist(), dtype="boolean")
+        else:
+            frame[name] = column.to_pandas()
+    return pd.DataFrame(frame)
+

@@ -1,0 +1,59 @@
+"""What `_target_` names: the class, found and called with its arguments, errors in one line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+
+from harmonic.errors import ConfigError
+
+
+def find(section: str, target: str) -> type[Any]:
+    """The class at a dotted path.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        return get_class(target)
+    except Exception as error:  # importing somebody's module may raise anything
+        raise ConfigError(f"{section}._target_ must be the dotted path of a class; got '{target}' ({_line(error)})") from error
+
+
+def check_arguments(section: str, target: type[Any], arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that the class does not have.
+
+    Raises:
+        ConfigError: names the argument, and those that the class takes.
+    """
+    parameters = inspect.signature(target).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for key in arguments:
+        if not key.startswith("_") and key not in parameters:
+            accepted = ", ".join(name for name in parameters if name != "params")
+            raise ConfigError(f"{section}.{key} is not an argument of {target.__name__}; it takes {accepted}")
+
+
+def locate(section: str, values: Mapping[str, Any]) -> Any:
+    """The object that a config section describes; `seed` is ours and not passed on.
+
+    Nested sections with a `_target_` are built first, as `hydra.utils.instantiate` does.
+
+    Raises:
+        ConfigError: the class cannot be found or refuses its arguments.
+    """
+    arguments = {key: value for key, value in values.items() if key != "seed"}
+    check_arguments(section, find(section, str(values["_target_"])), arguments)
+    try:
+        return instantiate(arguments, _convert_="all")
+    except InstantiationException as error:
+        raise ConfigError(f"{section} can't be built: {_line(error.__cause__ or error)}") from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
