@@ -15,7 +15,7 @@ BAD_INPUT = 2  # exit code
 
 
 class Check(Callback):
-    """Checks the config of a run, and of a multirun before its sweep begins.
+    """Checks the config of a single run; the jobs of a multirun check their own.
 
     Hydra turns a callback's exception into a warning and goes on, so this leaves by SystemExit.
     """
@@ -26,12 +26,6 @@ class Check(Callback):
             from harmonic.trial import Trial
 
             Trial(checked).start()
-        except HarmonicError as error:
-            leave(str(error))
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        try:
-            parse(config)
         except HarmonicError as error:
             leave(str(error))
 

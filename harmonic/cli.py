@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic import schema
-from harmonic.check import leave
-from harmonic.errors import HarmonicError
+from harmonic.check import BAD_INPUT, leave
+from harmonic.errors import HarmonicError, RunFailed
+
+RUN_FAILED, INTERRUPTED = 1, 130  # exit codes
 
 
 def config_root() -> Path:
@@ -86,21 +89,30 @@ def main() -> None:
     try:
         application(task)()
     except KeyboardInterrupt:
-        leave("interrupted", 130)
-    except (HarmonicError, HydraException, OmegaConfBaseException, OSError) as error:
-        if wants_traceback:
+        leave("interrupted", INTERRUPTED)
+    except Exception as error:
+        if wants_traceback or not (isinstance(error, HarmonicError | OSError) or _is_hydras(error)):
             raise
-        leave(_line(error), 1 if type(error).__name__ == "RunFailed" else 2)
+        leave(_line(error), RUN_FAILED if isinstance(error, RunFailed) else BAD_INPUT)
+
+
+def _is_hydras(error: Exception) -> bool:
+    """Whether Hydra or OmegaConf refused the input; of an ill-formed override some say ValueError."""
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return True
+    innermost = traceback.extract_tb(error.__traceback__)[-1]
+    return isinstance(error, ValueError) and Path(hydra.__file__).parent in Path(innermost.filename).parents
 
 
 def _line(error: Exception) -> str:
     """An error in one line: Hydra's and OmegaConf's come in several."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
         return f"the output folder must be writable; got '{error.filename}' ({error.strerror})"
     texts = [str(error)]
     if isinstance(error.__cause__, OmegaConfBaseException):
         texts.append(str(error.__cause__).partition("full_key:")[0])
-    text = ". ".join(" ".join(part.split()) for part in texts if part)
+    # where Hydra looked is no news to a user, and long
+    text = ". ".join(" ".join(part.partition("Config search path:")[0].split()) for part in texts if part)
     if misspelt := re.match(r"Could not override '([^']+)'", text):
         keys = ", ".join(schema.Config.__dataclass_fields__)
         text = f"'{misspelt[1]}' must be a key of the config ({keys}, hydra and theirs). {text}"

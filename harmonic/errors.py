@@ -16,3 +16,7 @@ class ConfigError(HarmonicError):
 
 class TableError(HarmonicError):
     """A table that cannot be read or written."""
+
+
+class RunFailed(HarmonicError):
+    """A run raised an exception; its row says so."""

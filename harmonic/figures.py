@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MultipleLocator
 from torch import nn
 
 from harmonic.data import Sample, as_array
@@ -56,7 +56,7 @@ def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         grid: columns x0, x1, density.
         level: the density on the border.
     """
-    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    figure = Figure(figsize=(5.8, 5.0), layout="constrained")
     axes = figure.add_subplot()
     bound = float(points["y"].abs().max())
     dots = axes.scatter(
@@ -67,8 +67,8 @@ def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     _plane(axes)
     inside = (points[["x0", "x1"]].abs() <= EXTENT).all(axis=1).sum()
     axes.set_title(f"the sample: {inside} of {len(points)} points in view")
-    _legend(axes, [Line2D([], [], color=CONTOUR, lw=1.5, label="border of the dense region")])
     figure.colorbar(dots, ax=axes, label="y")
+    figure.legend(handles=[_border_handle()], loc="outside lower center", frameon=False)
     return figure
 
 
@@ -83,7 +83,7 @@ def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         grid: columns x0, x1, truth, prediction, density.
         level: the density on the border.
     """
-    figure = Figure(figsize=(13.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(13.2, 4.0), layout="constrained")
     left, middle, right = figure.subplots(1, 3, sharey=True)
     bound = float(grid["truth"].abs().max())
     for axes, name in ((left, "truth"), (middle, "prediction")):
@@ -102,8 +102,7 @@ def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     for axes in (middle, right):
         axes.set_ylabel("")
     dots = Line2D([], [], ls="", marker="o", ms=2.5, color="black", label="samples")
-    line = Line2D([], [], color=CONTOUR, lw=1.5, label="border of the dense region")
-    figure.legend(handles=[dots, line], loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles=[dots, _border_handle()], loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -151,7 +150,9 @@ def _border(axes: Axes, grid: pd.DataFrame, level: float, colour: str = CONTOUR)
 
 def _plane(axes: Axes) -> None:
     axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xlabel="x0", ylabel="x1", aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(5))
 
 
-def _legend(axes: Axes, handles: list[Line2D] | list[PathCollection]) -> None:
-    axes.legend(handles=handles, loc="upper right", fontsize="small", framealpha=0.9)
+def _border_handle() -> Line2D:
+    return Line2D([], [], color=CONTOUR, lw=1.5, label="border of the dense region")

@@ -23,15 +23,11 @@ from typing import Any
 import numpy as np
 
 from harmonic import __version__, models, tables
-from harmonic.errors import ConfigError, HarmonicError
+from harmonic.errors import ConfigError, RunFailed
 from harmonic.schema import Config
 from harmonic.trial import Listener, Result, Trial, train
 
 log = logging.getLogger(__name__)
-
-
-class RunFailed(HarmonicError):
-    """A run raised an exception; its row says so."""
 
 
 @dataclass(frozen=True)

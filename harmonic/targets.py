@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 
 from harmonic.errors import ConfigError
 
@@ -19,9 +20,13 @@ def find(section: str, target: str) -> type[Any]:
         ConfigError: there is none.
     """
     try:
-        return get_class(target)
+        found = pkgutil.resolve_name(target)
     except Exception as error:  # importing somebody's module may raise anything
-        raise ConfigError(f"{section}._target_ must be the dotted path of a class; got '{target}' ({_line(error)})") from error
+        rule = f"{section}._target_ must be the dotted path of a class"
+        raise ConfigError(f"{rule}; got '{target}' ({_line(error)})") from error
+    if not isinstance(found, type):
+        raise ConfigError.broken(f"{section}._target_", "the dotted path of a class", target)
+    return found
 
 
 def check_arguments(section: str, target: type[Any], arguments: Mapping[str, Any]) -> None:
