@@ -20,7 +20,7 @@ class Check(Callback):
     Hydra turns a callback's exception into a warning and goes on, so this leaves by SystemExit.
     """
 
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_run_start(self, config: DictConfig, **_kwargs: Any) -> None:
         try:
             checked = parse(config)
             from harmonic.trial import Trial

@@ -1,47 +1,31 @@
 """The command `harmonic`: Hydra composes a config, and the task trains it.
 
-    harmonic model=deep optimizer=adam seed=7
-    harmonic -m model.width=16,32,64 'seed=range(0,8)'
-    harmonic -cn post
+harmonic model=deep optimizer=adam seed=7
+harmonic -m model.width=16,32,64 'seed=range(0,8)'
+harmonic -cn post
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import traceback
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic import schema
 from harmonic.check import BAD_INPUT, leave
+from harmonic.compose import HYDRA_VERSION, config_root, prepare
 from harmonic.errors import HarmonicError, RunFailed
 
 RUN_FAILED, INTERRUPTED = 1, 130  # exit codes
-
-
-def config_root() -> Path:
-    """The folder that holds conf/ and sweeps/: the package when installed, else the checkout."""
-    package = Path(__file__).resolve().parent
-    return package if (package / "conf").is_dir() else package.parent
-
-
-class SweepFiles(SearchPathPlugin):
-    """Puts sweeps/ on Hydra's search path, so that `-cn post` finds sweeps/post.yaml."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        search_path.append("harmonic", f"file://{config_root() / 'sweeps'}")
 
 
 def task(composed: DictConfig) -> Any:
@@ -80,12 +64,10 @@ def _place(kind: Any) -> Any:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 bad input, 130 interrupted."""
-    schema.register()
-    OmegaConf.register_new_resolver("token", lambda: secrets.token_hex(3), use_cache=True, replace=True)
-    Plugins.instance().register(SweepFiles)
+    prepare()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
-    application = hydra.main(version_base="1.3", config_path=str(config_root() / "conf"), config_name="config")
+    application = hydra.main(version_base=HYDRA_VERSION, config_path=str(config_root() / "conf"), config_name="config")
     try:
         application(task)()
     except KeyboardInterrupt:

@@ -142,9 +142,7 @@ def _image(axes: Axes, values: pd.Series, colours: str, low: float, high: float)
 
 
 def _border(axes: Axes, grid: pd.DataFrame, level: float, colour: str = CONTOUR) -> None:
-    x0, x1, density = (
-        grid[name].to_numpy().reshape(RESOLUTION, RESOLUTION).T for name in ("x0", "x1", "density")
-    )
+    x0, x1, density = (grid[name].to_numpy().reshape(RESOLUTION, RESOLUTION).T for name in ("x0", "x1", "density"))
     axes.contour(x0, x1, density, levels=[level], colors=[colour], linewidths=1.5)
 
 

@@ -90,7 +90,7 @@ def _attempt(trial: Trial, place: Place, leaves: dict[str, Any], listen: Listene
     try:
         result = train(trial, listen)
     except Exception as error:
-        log.exception("the run failed")
+        log.info("the run failed", exc_info=True)  # for the file; the terminal gets one line
         row |= {"status": "failed", "error": " ".join(f"{type(error).__name__}: {error}".split())}
         tables.write_run(place.table, part, row, leaves, _empty_curve())
         raise RunFailed(f"the run failed with {row['error']}; its row is in '{place.table}'") from error

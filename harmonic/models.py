@@ -6,6 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +67,14 @@ class MLP(nn.Sequential):
         hidden = [width] * depth if isinstance(width, int) else list(width)
         sizes = [INPUTS, *hidden, OUTPUTS]
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for fan_in, fan_out in pairwise(sizes):
             layers += [_linear(fan_in, fan_out, generator), _ACTIVATIONS[activation]()]
         super().__init__(*layers[:-1])
 
 
 def _linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
     """`nn.Linear` with the initial values that torch gives it, drawn from our own generator."""
-    layer: nn.Linear = torch.nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+    layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")
     if generator is not None:
         nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
         bound = 1 / math.sqrt(fan_in)
@@ -83,7 +84,7 @@ def _linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.
 
 def borrows_global_generator(section: Mapping[str, Any]) -> bool:
     """Whether building or running this model may draw from torch's global generator."""
-    return section["_target_"] != MLP_TARGET
+    return bool(section["_target_"] != MLP_TARGET)
 
 
 class GlobalStream:
@@ -150,10 +151,10 @@ def load_model(run: Any) -> nn.Module:
         raise HarmonicError(f"a run's folder must hold {PARAMETERS_FILE}; '{folder}' has none")
     try:
         with safe_open(path, framework="pt") as stored:
-            section = json.loads(stored.metadata()["model"])
+            section = json.loads((stored.metadata() or {})["model"])
             parameters = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise HarmonicError(f"{path} must be a whole safetensors file; it is damaged ({error})") from error
+    except (SafetensorError, KeyError) as error:
+        raise HarmonicError(f"'{path}' must be a whole safetensors file of a run; got {error!r}") from error
     module = build(section, torch.Generator())
     module.load_state_dict(parameters)
     return module.eval()

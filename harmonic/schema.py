@@ -68,13 +68,21 @@ def parse(composed: DictConfig) -> Config:
     Raises:
         ConfigError: a value breaks its rule, or an interpolation cannot be resolved.
     """
-    keys = [name for name in Config.__dataclass_fields__ if name in composed]
+    keys = [str(name) for name in composed if name != "hydra"]
     plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, keys), resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
-    values["training"] = Training(**values["training"])
-    values["region"] = Region(**values["region"])
-    return checked(Config(**values))
+    values["training"] = _filled("training.", Training, values["training"])
+    values["region"] = _filled("region.", Region, values["region"])
+    config: Config = _filled("", Config, values)
+    return checked(config)
+
+
+def _filled(prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
+    known = kind.__dataclass_fields__
+    if unknown := [key for key in values if key not in known]:
+        raise ConfigError(f"'{prefix}{unknown[0]}' must be a key of the config; it has {', '.join(known)} there")
+    return kind(**values)
 
 
 def checked(config: Config) -> Config:

@@ -167,7 +167,7 @@ def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
     tables = [table for part in _parts(Path(path), "curves") if (table := _read(part)) is not None]
     joined = pa.concat_tables(tables) if tables else pa.table({n: pa.array([], k) for n, k in CURVE.items()})
     joined = joined.set_column(0, "run", joined["run"].combine_chunks().dictionary_encode())
-    frame = joined.to_pandas()
+    frame: pd.DataFrame = joined.to_pandas()
     frame["run"] = frame["run"].cat.set_categories(runs.tolist())
     frame = frame[frame["run"].notna()]
     return frame.sort_values(["run", "step"], ignore_index=True)
@@ -218,7 +218,8 @@ def _join(parts: Sequence[pa.Table]) -> pa.Table:
         kinds: dict[str, set[pa.DataType]] = {}
         for column in (field for part in parts for field in part.schema if not pa.types.is_null(field.type)):
             kinds.setdefault(column.name, set()).add(column.type)
-        mixed = {name for name, types in kinds.items() if len(types) > 1}
+        numbers = {pa.int64(), pa.float64()}
+        mixed = {name for name, types in kinds.items() if len(types) > 1 and types != numbers}
         return pa.concat_tables([_as_text(part, mixed) for part in parts], promote_options="permissive")
 
 
@@ -259,4 +260,3 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
         else:
             frame[name] = column.to_pandas()
     return pd.DataFrame(frame)
-

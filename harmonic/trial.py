@@ -81,7 +81,8 @@ class Trial:
         residuals = seen.astype(np.float64) - as_array(self.sample.y).ravel()
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged network is data
             valid_rmse = regions.rmse(held_out, as_array(self.validation.y).ravel())
-            return Errors(float(residuals @ residuals), valid_rmse, *self.regions.errors(grid))
+            loss = np.float32(residuals @ residuals)  # of the engines' own precision and range
+            return Errors(float(loss), valid_rmse, *self.regions.errors(grid))
 
 
 @dataclass

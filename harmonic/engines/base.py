@@ -20,6 +20,8 @@ from harmonic.schema import Config
 
 Array = NDArray[Any]
 
+_PLAIN, _ARRAY = "harmonic", "__array__"  # keys in a saved state
+
 
 @dataclass(frozen=True)
 class State:
@@ -44,25 +46,23 @@ class State:
         skeleton = _extract(self.moments, "moments", arrays)
         if self.stream is not None:
             arrays["stream"] = self.stream
-        return save(arrays, metadata={"step": str(self.step), "moments": json.dumps(skeleton)})
+        return save(arrays, metadata={_PLAIN: json.dumps({"step": self.step, "moments": skeleton})})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> State:
         """The state that `to_bytes` wrote. No pickle: nothing read here can run code."""
         from safetensors.numpy import load
 
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        plain = json.loads(header["__metadata__"][_PLAIN])
         arrays = load(data)
         prefix = "parameters/"
         return cls(
-            step=int(header["step"]),
+            step=plain["step"],
             parameters={n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)},
-            moments=_insert(json.loads(header["moments"]), arrays),
+            moments=_insert(plain["moments"], arrays),
             stream=arrays.get("stream"),
         )
-
-
-_ARRAY = "__array__"
 
 
 def _extract(node: Any, name: str, arrays: dict[str, Array]) -> Any:
@@ -100,9 +100,7 @@ class Engine(Protocol):
         """
         ...
 
-    def advance(
-        self, config: Config, sample: Sample, state: State, steps: int
-    ) -> tuple[State, NDArray[np.float64]]:
+    def advance(self, config: Config, sample: Sample, state: State, steps: int) -> tuple[State, NDArray[np.float64]]:
         """Make `steps` updates; `losses` (steps,) holds the loss before each of them.
 
         The given state is left as it is. Where a loss is not finite the run ends: `losses` is

@@ -53,9 +53,7 @@ class TorchEngine:
         _build_optimizer(config, module)
         return State(0, _parameters(module), stream=stream)
 
-    def advance(
-        self, config: Config, sample: Sample, state: State, steps: int
-    ) -> tuple[State, NDArray[np.float64]]:
+    def advance(self, config: Config, sample: Sample, state: State, steps: int) -> tuple[State, NDArray[np.float64]]:
         module = self._restore(config, state)
         optimizer = _build_optimizer(config, module)
         _set_moments(optimizer, state.moments)
@@ -92,7 +90,7 @@ def _descend(module: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor, step
         for parameter in parameters:
             parameter.grad = None
         loss: Tensor = loss_of(module(x), y)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     losses = np.empty(steps)

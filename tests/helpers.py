@@ -1,0 +1,91 @@
+"""What several tests need: a config in one line, and the command line in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from torch import Tensor, nn
+
+from harmonic import cli
+from harmonic.compose import compose
+from harmonic.schema import Config
+
+
+def config(*overrides: str) -> Config:
+    """A config by overrides, as small as tests want it."""
+    return compose(["training.steps=60", "training.evaluate_every=20", "data.points=40", *overrides])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Runs `harmonic` in this process and in a given folder."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self._patch = patch
+
+    def __call__(self, *arguments: str) -> Outcome:
+        self._capsys.readouterr()
+        with self._patch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["harmonic", *arguments])
+            patch.delenv("HYDRA_FULL_ERROR", raising=False)
+            try:
+                cli.main()
+                code = 0
+            except SystemExit as leaving:
+                code = int(leaving.code or 0)
+            finally:
+                os.environ.pop("HYDRA_FULL_ERROR", None)
+                _close_logs()
+        captured = self._capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+
+def _close_logs() -> None:
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, logging.FileHandler):
+            root.removeHandler(handler)
+            handler.close()
+
+
+def files(folder: Path) -> Sequence[str]:
+    """All files below a folder, as sorted relative paths."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+class Dropping(nn.Sequential):
+    """A module that is none of harmonic's and draws random numbers while it trains."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__(nn.Linear(2, width), nn.Tanh(), nn.Dropout(0.2), nn.BatchNorm1d(width), nn.Linear(width, 1))
+
+
+class Failing(nn.Sequential):
+    """A module that raises in training once it is asked for more than `patience` passes."""
+
+    def __init__(self, patience: int = 3) -> None:
+        super().__init__(nn.Linear(2, 1))
+        self.patience = patience
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.patience -= 1
+            if self.patience < 0:
+                raise RuntimeError("this module has had enough")
+        value: Tensor = self[0](x)
+        return value

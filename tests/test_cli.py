@@ -1,0 +1,184 @@
+"""The command line: what it prints, leaves behind, refuses, and repeats."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harmonic import load_curves, load_model, load_runs
+from helpers import CommandLine, files
+
+SMALL = ("training.steps=150", "data.points=40")
+FOREIGN = "~model"
+
+
+def test_a_single_run(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("seed=3", *SMALL)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["0", "100"]
+    (folder,) = (harmonic_command.folder / "outputs" / "run").iterdir()
+    assert lines[2].startswith("final loss ")
+    assert lines[2].endswith(f"| outputs/run/{folder.name}")
+    run = load_runs(folder).iloc[0]
+    assert files(folder) == [
+        ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "curve.png", "data.png", "fit.png",
+        "harmonic.log", "model.safetensors", f"table/curves-{run['run']}.parquet", f"table/runs-{run['run']}.parquet",
+    ]  # fmt: skip
+    curve = load_curves(folder)
+    assert f"100 {curve['loss'][100]:.6g}" in lines
+    assert curve["loss"].iloc[-1] == run["final_loss"]
+    assert (run["seed"], run["status"], run["steps"], run["training.steps"]) == (3, "complete", 150, 150)
+    assert run["gap"] == run["sparse_rmse"] / run["dense_rmse"]
+    assert curve.dropna()[["dense_rmse", "sparse_rmse"]].iloc[-1].tolist() == [
+        run["dense_rmse"],
+        run["sparse_rmse"],
+    ]
+    assert sum(parameter.numel() for parameter in load_model(run).parameters()) == 201
+    assert "final loss" in (folder / "harmonic.log").read_text()
+
+
+def test_a_grid(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("-m", "model=shallow,deep", "optimizer=sgd,adam", "seed=range(0,2)", *SMALL)
+    assert done.code == 0
+    runs = load_runs(harmonic_command.folder / "outputs")
+    assert runs["trial"].tolist() == list(range(8))
+    assert runs["status"].eq("complete").all()
+    assert not list(harmonic_command.folder.rglob("*.png"))
+    described = runs.groupby(["model.depth", "optimizer._target_"])[["dense_rmse", "sparse_rmse"]].describe()
+    assert described.shape == (4, 16)
+    (sweep,) = (harmonic_command.folder / "outputs" / "multirun").iterdir()
+    assert set(runs["sweep"]) == {sweep.name}
+    assert [Path(folder).name for folder in runs["dir"]] == list("01234567")
+
+
+def test_a_run_of_a_grid_is_the_single_run(harmonic_command: CommandLine) -> None:
+    harmonic_command("-m", "seed=1,2", "optimizer=adam", *SMALL)
+    harmonic_command("seed=2", "optimizer=adam", "figures=false", *SMALL)
+    runs = load_runs(harmonic_command.folder / "outputs").query("seed == 2")
+    columns = ["final_loss", "valid_rmse", "dense_rmse", "sparse_rmse"]
+    assert len(runs) == 2
+    assert runs[columns].nunique().eq(1).all()
+
+
+def test_a_named_sweep_goes_on_where_it_was(harmonic_command: CommandLine) -> None:
+    assert harmonic_command("-cn", "post", "seed=0,1", *SMALL).code == 0
+    first = load_runs(harmonic_command.folder / "outputs" / "post")
+    assert len(first) == 6
+    assert harmonic_command("-cn", "post", "seed=0,1", *SMALL).code == 0
+    assert load_runs(harmonic_command.folder / "outputs" / "post").equals(first)
+    refused = harmonic_command("-cn", "post", "seed=0,1", "training.steps=7", "data.points=40")
+    assert refused.code == 2
+    assert "training.steps=150, this one 7" in refused.err
+    assert load_runs(harmonic_command.folder / "outputs" / "post").equals(first)
+
+
+def test_a_failing_run_leaves_the_others_alone(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("-m", FOREIGN, "+model={_target_: helpers.Failing}", "+model.patience=0,500,3", *SMALL)
+    assert done.code == 1
+    assert "RuntimeError: this module has had enough" in done.err
+    assert "Traceback" not in done.err
+    runs = load_runs(harmonic_command.folder / "outputs")
+    assert runs["status"].tolist() == ["failed", "complete", "failed"]
+    assert runs["error"].tolist()[::2] == ["RuntimeError: this module has had enough"] * 2
+    assert np.isfinite(runs["final_loss"][1])
+
+
+def test_figures_in_a_multirun_on_request(harmonic_command: CommandLine) -> None:
+    harmonic_command("-m", "seed=1,2", "figures=true", *SMALL)
+    assert len(list(harmonic_command.folder.rglob("*.png"))) == 6
+
+
+def test_divergence_is_data(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("optimizer.lr=1e6", *SMALL)
+    assert (done.code, done.err) == (0, "")
+    assert "diverged: the loss before step " in done.out
+    run = load_runs(harmonic_command.folder / "outputs").iloc[0]
+    assert run["status"] == "diverged"
+    assert run["error"] == f"the loss before step {run['steps']} is not finite"
+    assert load_curves(harmonic_command.folder / "outputs")["step"].tolist() == list(range(run["steps"]))
+
+
+BAD = [
+    "model.width=0", "model.width=fifty", "model.depth=0", "model.activation=foo", "optimizer.lr=-1",
+    "optimizer.lr=nan", "optimizer=adamm", "modle.width=3", "training.steps=0", "training.engine=foo",
+    "data.points=1", "data.noise=-1", "region.mass=1.5", "seed=-1", "objective=foo", "model.widht=3",
+    "+optimizer.foo=3", "optimizer._target_=torch.optim.Foo", "hydra.run.dir=taken/here", "model=null",
+    "seed=range(0,", "region.mass=0.99999",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("override", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(harmonic_command: CommandLine, override: str) -> None:
+    (harmonic_command.folder / "taken").touch()
+    refused = harmonic_command(override)
+    assert refused.code == 2
+    assert refused.out == ""
+    assert len(refused.err.splitlines()) == 1
+    assert refused.err.startswith("harmonic: ")
+    assert files(harmonic_command.folder) == ["taken"]
+    assert "Config search path" not in refused.err
+
+
+@pytest.mark.parametrize("text", ["modle: {width: 3}", "model: {widht: 3}", "training: {step: 3}"])
+def test_a_misspelt_key_in_a_sweep_file_is_refused(harmonic_command: CommandLine, text: str) -> None:
+    (harmonic_command.folder / "mine.yaml").write_text(
+        f"defaults: [config, _self_]\n{text}\nhydra: {{mode: MULTIRUN, sweeper: {{params: {{seed: '1,2'}}}}}}\n"
+    )
+    refused = harmonic_command("-cd", ".", "-cn", "mine")
+    assert refused.code == 2
+    word = text.partition(":")[0] if "modle" in text else text.split("{")[1].partition(":")[0]
+    assert word in refused.err.splitlines()[-1]
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
+
+
+def test_two_runs_in_one_second_have_their_own_folders(harmonic_command: CommandLine) -> None:
+    for _ in range(2):
+        harmonic_command("figures=false", "training.steps=1")
+    assert len(load_runs(harmonic_command.folder / "outputs")["dir"].unique()) == 2
+
+
+def test_a_bug_of_ours_keeps_its_traceback(harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("harmonic.job.execute", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        harmonic_command("figures=false", *SMALL)
+
+
+def test_the_console_script_in_an_empty_folder(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("harmonic")
+    environment = {**os.environ, "PYTHONWARNINGS": "error::UserWarning"}
+    done = subprocess.run(
+        [script, "training.steps=3", "figures=false"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(load_runs(tmp_path / "outputs")) == 1
+
+
+def test_importing_harmonic_is_cheap() -> None:
+    heavy = "torch", "pandas", "matplotlib", "optuna", "numba", "hydra"
+    code = f"import sys, harmonic; sys.exit(any(name in sys.modules for name in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_training_begins_without_what_it_does_not_need(tmp_path: Path) -> None:
+    heavy = "pandas", "matplotlib", "optuna", "torch._dynamo"
+    code = (
+        "import sys; from harmonic import cli, progress; sys.argv[1:] = ['training.steps=2', 'figures=false'];"
+        f"progress.summary = lambda row: str(loaded); loaded = [];"
+        f"progress.RunProgress.__call__ = lambda *_: loaded.extend(n for n in {heavy} if n in sys.modules);"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
