@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/python -m harmonic.post outputs/post
 
 test: check
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -85,7 +85,7 @@ def show(table: pd.DataFrame) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = f"The post's losses and those of our {table['n'].min()} seeds, and their RMSE (medians)"
+    title = f"Losses: the post's and of our {table['n'].min()} seeds. RMSE: medians"
     grid = Table(title=title, title_justify="left", box=box.SIMPLE)
     grid.add_column("experiment", no_wrap=True)
     for name in ("step", "post", "median", "range", "dense", "sparse"):
