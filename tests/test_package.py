@@ -1,0 +1,57 @@
+"""What is shipped: the wheel works by itself, and the pins cover what it needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+from harmonic import load_runs
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(build, check=True, stderr=subprocess.DEVNULL)
+    (wheel,) = tmp_path.glob("harmonic-*.whl")
+    installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
+    zipfile.ZipFile(wheel).extractall(installed)
+    elsewhere.mkdir()
+    command = "import os, harmonic.cli as c; assert c.__file__.startswith(os.environ['PYTHONPATH']); c.main()"
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    for arguments in (["+experiment=post_deep", "figures=false"], ["-cn", "post", "seed=1"]):
+        small = [*arguments, "training.steps=2"]
+        done = subprocess.run(
+            [sys.executable, "-c", command, *small], cwd=elsewhere, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert len(load_runs(elsewhere / "outputs")) == 4
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "harmonic/conf/config.yaml" in names
+    assert not [name for name in names if name.startswith(("tests", "conf", "sweeps"))]
+
+
+def test_every_dependency_is_pinned_within_its_range() -> None:
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    for text in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]:
+        requirement = Requirement(text)
+        assert pins[requirement.name] in requirement.specifier, requirement
