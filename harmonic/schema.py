@@ -20,7 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from harmonic.errors import ConfigError
 
-ENGINES = ("auto", "torch")
+ENGINES = ("auto", "native", "torch")
 DEVICES = ("auto", "cpu", "cuda")
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "sin", "snake")
 OBJECTIVES = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "train_s")

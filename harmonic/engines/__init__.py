@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from harmonic.engines.base import Engine, State
+from harmonic.errors import ConfigError
 from harmonic.schema import Config
 
 __all__ = ["Engine", "State", "choose"]
 
 
 def choose(config: Config) -> Engine:
-    """The engine that `training.engine` asks for."""
+    """The engine that `training.engine` asks for; `auto` is native where it can express the run.
+
+    Raises:
+        ConfigError: native is asked for and lacks something; the device is not there.
+    """
+    wanted = config.training.engine
+    if wanted != "torch":
+        from harmonic.engines.native import NativeEngine, lacks
+
+        missing = lacks(config)
+        if missing is None:
+            return NativeEngine()
+        if wanted == "native":
+            raise ConfigError(f"training.engine=native must suit the run, but lacks {missing}; take auto or torch")
     from harmonic.engines.torch import TorchEngine
 
     return TorchEngine(config.training.device)

@@ -46,7 +46,8 @@ class State:
         skeleton = _extract(self.moments, "moments", arrays)
         if self.stream is not None:
             arrays["stream"] = self.stream
-        return save(arrays, metadata={_PLAIN: json.dumps({"step": self.step, "moments": skeleton})})
+        plain = {"step": self.step, "parameters": list(self.parameters), "moments": skeleton}
+        return save(arrays, metadata={_PLAIN: json.dumps(plain)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> State:
@@ -56,10 +57,10 @@ class State:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         plain = json.loads(header["__metadata__"][_PLAIN])
         arrays = load(data)
-        prefix = "parameters/"
         return cls(
             step=plain["step"],
-            parameters={n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)},
+            # a safetensors file keeps no order, and the order is that of the layers
+            parameters={name: arrays[f"parameters/{name}"] for name in plain["parameters"]},
             moments=_insert(plain["moments"], arrays),
             stream=arrays.get("stream"),
         )

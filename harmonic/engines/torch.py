@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from harmonic import models
+from harmonic import models, optimizers
 from harmonic.data import Sample, as_array
 from harmonic.engines.base import State
 from harmonic.errors import ConfigError
 from harmonic.schema import Config
-from harmonic.targets import check_arguments, find
 
 
 class TorchEngine:
@@ -50,12 +49,12 @@ class TorchEngine:
         if models.borrows_global_generator(config.model):
             stream = generator.get_state().numpy()
             _check_output(module, self.device)
-        _build_optimizer(config, module)
+        optimizers.build(config.optimizer, module.parameters())
         return State(0, _parameters(module), stream=stream)
 
     def advance(self, config: Config, sample: Sample, state: State, steps: int) -> tuple[State, NDArray[np.float64]]:
         module = self._restore(config, state)
-        optimizer = _build_optimizer(config, module)
+        optimizer = optimizers.build(config.optimizer, module.parameters())
         _set_moments(optimizer, state.moments)
         x, y = sample.x.to(self.device), sample.y.to(self.device)
         if state.stream is None:
@@ -116,18 +115,6 @@ def _check_output(module: nn.Module, device: torch.device) -> None:
         raise ConfigError(f"model must map (points, 2) to (points, 1); it maps (3, 2) to {shape}")
 
 
-def _build_optimizer(config: Config, module: nn.Module) -> Optimizer:
-    arguments = {key: value for key, value in config.optimizer.items() if key != "_target_"}
-    target = find("optimizer", config.optimizer["_target_"])
-    if not issubclass(target, Optimizer):
-        raise ConfigError.broken("optimizer._target_", "a torch.optim class", config.optimizer["_target_"])
-    check_arguments("optimizer", target, arguments)
-    try:
-        return target(module.parameters(), **arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"optimizer must suit {target.__name__}; it says: {error}") from error
-
-
 def _parameters(module: nn.Module) -> dict[str, Any]:
     return {name: as_array(tensor).copy() for name, tensor in module.state_dict().items()}
 
@@ -172,17 +159,3 @@ def _plain_step(optimizer: Optimizer) -> Callable[[Optimizer, Callable[[], Tenso
     """
     step: Callable[[Optimizer, Callable[[], Tensor]], Any] = inspect.unwrap(type(optimizer).step)
     return step
-
-
-def _spare_the_compiler() -> None:
-    """Keep the construction of an optimizer from importing torch's compiler (1.7 s).
-
-    `torch._disable_dynamo` does so at the first call of what it wraps, to mark it as not to be
-    compiled, unless it finds the mark. Where torch has no such wrapper, this does nothing.
-    """
-    plain = inspect.unwrap(Optimizer.add_param_group)
-    if plain is not Optimizer.add_param_group:
-        plain.__dict__.setdefault("__dynamo_disable", plain)
-
-
-_spare_the_compiler()

@@ -1,0 +1,204 @@
+"""The engine `native` is the engine `torch`, only faster; and it is itself, bit for bit, however it is run."""
+
+from __future__ import annotations
+
+import math
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harmonic import models
+from harmonic.compose import compose
+from harmonic.data import as_array
+from harmonic.engines import State, choose, kernels, native
+from harmonic.errors import ConfigError
+from harmonic.schema import ACTIVATIONS, Config
+from harmonic.trial import Trial, train
+from helpers import config
+
+BASE = config("model=deep", "optimizer=adam", "training.engine=native")
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"_target_": "torch.optim.SGD", "lr": 1e-5},
+    "momentum": {"_target_": "torch.optim.SGD", "lr": 1e-6, "momentum": 0.9, "weight_decay": 0.1},
+    "nesterov": {"_target_": "torch.optim.SGD", "lr": 1e-6, "momentum": 0.9, "nesterov": True},
+    "damped": {"_target_": "torch.optim.SGD", "lr": 1e-5, "momentum": 0.5, "dampening": 0.3},
+    "adam": {"_target_": "torch.optim.Adam", "lr": 1e-4, "weight_decay": 0.1},
+    "adamw": {"_target_": "torch.optim.AdamW", "lr": 1e-5, "betas": [0.8, 0.99], "eps": 1e-6},
+}
+
+
+def made(optimizer: str = "adam", activation: str = "sigmoid", engine: str = "native", **model: Any) -> Config:
+    training = replace(BASE.training, engine=engine, steps=1000, evaluate_every=1000)
+    section = BASE.model | {"activation": activation} | model
+    return replace(BASE, optimizer=OPTIMIZERS[optimizer], model=section, training=training)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_engines_agree(activation: str, optimizer: str, depth: int) -> None:
+    """After 1000 steps in the stable range. At larger rates rounding grows from step to step: there
+    two threads and one of torch's own differ as much."""
+    runs = (made(optimizer, activation, engine, depth=depth, width=12) for engine in ("torch", "native"))
+    results = [train(Trial(run)) for run in runs]
+    theirs, ours = (result.errors for result in results)
+    assert theirs is not None
+    assert ours is not None
+    for name in ("loss", "valid_rmse", "dense_rmse", "sparse_rmse"):
+        assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-4), name
+
+
+@given(
+    st.lists(st.integers(1, 7), min_size=1, max_size=4),
+    st.sampled_from(ACTIVATIONS),
+    st.integers(0, 999),
+    st.integers(1, 30),
+)
+@settings(max_examples=60)
+def test_gradients_are_autograds(widths: list[int], activation: str, seed: int, points: int) -> None:
+    """In double precision; what is left is the error of the activations' own approximation."""
+    generator = torch.Generator().manual_seed(seed)
+    network = models.MLP(widths, len(widths), activation, generator).double()
+    x = torch.randn(points, 2, generator=generator, dtype=torch.float64)
+    y = torch.randn(points, 1, generator=generator, dtype=torch.float64)
+    loss = (network(x) - y).square().sum()
+    loss.backward()
+    expected = np.concatenate([p.grad.numpy().ravel() for p in network.parameters() if p.grad is not None])
+    theta = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()])
+    gradient = np.empty_like(theta)
+    ours = kernels.gradient_of(
+        np.ascontiguousarray(x.numpy().T), y.numpy().ravel(), np.array([2, *widths, 1]),
+        native.ACTIVATIONS[activation], theta, gradient,
+    )  # fmt: skip
+    assert ours == pytest.approx(loss.item(), rel=1e-5)
+    scale = np.abs(expected).max()
+    assert np.abs(gradient - expected).max() <= 1e-5 * scale
+
+
+@pytest.mark.parametrize(
+    ("code", "formula", "reach"),
+    [
+        (kernels.SIGMOID, lambda z: 1 / (1 + np.exp(-z)), 100.0),
+        (kernels.TANH, np.tanh, 100.0),
+        (kernels.SIN, np.sin, 1e4),
+        (kernels.SNAKE, lambda z: z + np.sin(z) ** 2, 30.0),
+    ],
+)
+def test_activations_are_exact_to_single_precision(code: int, formula: Any, reach: float) -> None:
+    z = np.linspace(-reach, reach, 100_001).astype(np.float32)
+    value = z.copy()
+    kernels._activate(code, value, np.empty_like(z))
+    exact = formula(z.astype(np.float64))
+    assert np.abs(value - exact).max() <= 5e-7 * max(1.0, np.abs(exact).max())
+
+
+@pytest.mark.parametrize("code", range(5))
+def test_no_activation_hides_what_is_not_a_number(code: int) -> None:
+    z = np.array([np.nan, 1.0], np.float32)
+    kernels._activate(code, z, np.empty_like(z))
+    assert math.isnan(z[0])
+    assert math.isfinite(z[1])
+
+
+def test_predictions_are_the_modules() -> None:
+    for activation in ACTIVATIONS:
+        trial = Trial(made(activation=activation, width=[9, 4]))
+        state, _ = trial.advance(trial.start(), 20)
+        network = models.build(trial.config.model, torch.Generator())
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in state.parameters.items()})
+        with torch.no_grad():
+            theirs = as_array(network(trial.regions.x)).ravel()
+        assert trial.engine.predict(trial.config, state, trial.regions.x) == pytest.approx(theirs, abs=2e-6)
+
+
+@given(st.lists(st.integers(1, 15), min_size=1, max_size=6), st.sampled_from(list(OPTIMIZERS)))
+@settings(max_examples=30)
+def test_any_partition_of_the_steps_is_the_same_run(parts: list[int], optimizer: str) -> None:
+    trial = Trial(made(optimizer, width=5))
+    whole, losses = trial.advance(trial.start(), sum(parts))
+    state, pieces = trial.start(), []
+    for steps in parts:
+        state, piece = trial.advance(State.from_bytes(state.to_bytes()), steps)
+        pieces.append(piece)
+    assert state.to_bytes() == whole.to_bytes()
+    assert np.array_equal(losses, np.concatenate(pieces))
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_a_run_is_the_same_alone_and_in_company(threads: int) -> None:
+    runs = [made(activation=a, width=w, depth=d) for a in ("sigmoid", "sin") for w in (3, 16, 50) for d in (1, 2)]
+    runs = [replace(run, seed=seed, data=run.data | {"points": 1100}) for run in runs for seed in range(3)]
+
+    def final(run: Config) -> bytes:
+        trial = Trial(run)
+        return trial.advance(trial.start(), 30)[0].to_bytes()
+
+    alone = [final(run) for run in runs]
+    order = random.Random(0).sample(range(len(runs)), len(runs))
+    with ThreadPoolExecutor(threads) as pool:
+        together = dict(zip(order, pool.map(final, [runs[k] for k in order]), strict=True))
+    assert [together[k] for k in range(len(runs))] == alone
+
+
+def test_points_beyond_a_block_count_like_all_others() -> None:
+    """Two and a half blocks of points against torch, which knows no blocks."""
+    points = int(2.5 * kernels.BLOCK)
+    both = []
+    for engine in ("torch", "native"):
+        run = made(engine=engine, width=6)
+        trial = Trial(replace(run, data=run.data | {"points": points}))
+        both.append(trial.advance(trial.start(), 20)[1])
+    assert both[1] == pytest.approx(both[0], rel=1e-5)
+
+
+def test_divergence_is_seen_at_its_step() -> None:
+    steps = []
+    for engine in ("torch", "native"):
+        run = replace(made(engine=engine), optimizer={"_target_": "torch.optim.SGD", "lr": 1e6})
+        result = train(Trial(run))
+        assert result.status == "diverged"
+        assert np.isfinite(result.curve.losses).all()
+        steps.append(result.state.step)
+    assert steps[0] == steps[1]
+
+
+def test_the_given_state_is_left_alone() -> None:
+    trial = Trial(made())
+    state, _ = trial.advance(trial.start(), 3)
+    before = state.to_bytes()
+    trial.advance(state, 3)
+    assert state.to_bytes() == before
+
+
+def engine_of(*overrides: str) -> str:
+    return choose(compose(list(overrides))).name
+
+
+def test_auto_takes_native_where_it_can() -> None:
+    assert engine_of() == "native"
+    assert engine_of("model.width=[3,4,5]", "model.depth=3", "optimizer=adamw", "model.activation=snake") == "native"
+    assert engine_of("+optimizer.momentum=0.9", "+optimizer.nesterov=true") == "native"
+    assert engine_of("optimizer=adam", "+optimizer.amsgrad=true") == "torch"
+    assert engine_of("optimizer._target_=torch.optim.Rprop") == "torch"
+    assert engine_of("training.engine=torch") == "torch"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "missing"),
+    [
+        (["optimizer._target_=torch.optim.Rprop"], "the optimizer torch.optim.Rprop"),
+        (["optimizer=adam", "+optimizer.amsgrad=true"], "optimizer.amsgrad=True"),
+        (["+optimizer.maximize=true"], "optimizer.maximize=True"),
+        (["training.device=cuda"], "training.device=cuda"),
+    ],
+)
+def test_native_says_what_it_lacks(overrides: list[str], missing: str) -> None:
+    with pytest.raises(ConfigError, match=f"lacks {missing}"):
+        choose(compose(["training.engine=native", *overrides]))
