@@ -32,7 +32,7 @@ def task(composed: DictConfig) -> Any:
     """Train the run that Hydra composed; the value of its objective, or a list of them."""
     from rich.console import Console
 
-    from harmonic.job import Place, execute
+    from harmonic.job import Place, execute, objective
     from harmonic.progress import RunProgress, say, summary
 
     config = schema.parse(composed)
@@ -47,9 +47,7 @@ def task(composed: DictConfig) -> Any:
     else:
         row = execute(config, place, lambda _step, _losses: None)
         say(console, f"#{place.trial} {summary(row)}")
-    names = [config.objective] if isinstance(config.objective, str) else config.objective
-    values = [float("nan") if row.get(name) is None else float(row[name]) for name in names]
-    return values[0] if isinstance(config.objective, str) else values
+    return objective(config, row)
 
 
 def _place(kind: Any) -> Any:

@@ -1,12 +1,15 @@
-"""One run from its config to its folder: train, write rows, parameters and figures.
+"""One run from its config to its folder: train, then write rows, parameters and figures.
 
 What a run leaves in its folder::
 
-    .hydra/              the config as composed, and the overrides that gave it (Hydra's)
+    .hydra/              the config as composed, and the overrides that gave it
     harmonic.log
     model.safetensors    the trained parameters
     data.png fit.png curve.png
     table/               its rows; for the runs of a sweep, in the sweep's folder
+
+`train_one` needs nothing but the config and gives plain values, so it may run in any thread,
+process or machine; whoever asked for it writes what it gives.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import secrets
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,73 +49,124 @@ class Place:
 
     @property
     def stem(self) -> str:
-        """How the names of this run's parts begin."""
+        """How the names of the parts begin that hold this run alone."""
         return "" if self.trial is None else f"{self.trial:06d}-"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training gave. columns: of the table; curve: columns of CURVE but `run`;
+    parameters: of a complete run; trace: the traceback of a failed one."""
+
+    columns: Mapping[str, Any]
+    curve: Mapping[str, Any]
+    parameters: Mapping[str, Any] | None = None
+    trace: str | None = None
+
+
+def train_one(config: Config, listen: Listener = lambda _step, _losses: None) -> Outcome:
+    """Train one run. An exception in training is an outcome, `failed`.
+
+    Raises:
+        ConfigError: something cannot be built as configured.
+    """
+    trial = Trial(config)
+    trial.start()  # the last thing that can be wrong with a config
+    begun = {"engine": trial.engine.name, "started": datetime.now(UTC)}
+    try:
+        result = train(trial, listen)
+    except Exception as error:
+        return failure(error, begun)
+    parameters = result.state.parameters if result.status == "complete" else None
+    return Outcome(begun | _columns(result), _curve(result), parameters)
+
+
+def failure(error: BaseException, begun: Mapping[str, Any] | None = None) -> Outcome:
+    """The outcome of a run that raised."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    begun = begun or {"started": datetime.now(UTC)}
+    nothing: dict[str, Any] = {name: [] for name in tables.CURVE if name != "run"}
+    return Outcome(
+        {**begun, "status": "failed", "error": reason}, nothing, trace="".join(traceback.format_exception(error))
+    )
+
+
+def record(config: Config, place: Place, outcome: Outcome) -> tables.Record:
+    """The run as it goes into the table, with a new id."""
+    run = secrets.token_hex(6)
+    row = {
+        "run": run,
+        "sweep": place.sweep,
+        "trial": place.trial,
+        "seed": config.seed,
+        "version": __version__,
+        "dir": str(place.folder.relative_to(place.home)),
+        **outcome.columns,
+    }
+    return tables.Record(row, leaves(config), {"run": [run] * len(outcome.curve["step"]), **outcome.curve})
+
+
+def leaves(config: Config) -> dict[str, Any]:
+    """What of a config goes into the table, by dotted key: all but what it does not change."""
+    flat = tables.leaves(dataclasses.asdict(config))
+    flat.pop("figures")
+    return flat
+
+
+def write_model(config: Config, place: Place, outcome: Outcome) -> None:
+    """Write the parameters of a complete run into its folder."""
+    if outcome.parameters is not None:
+        models.save(place.folder / models.PARAMETERS_FILE, config.model, outcome.parameters)
+
+
+def finished(config: Config, place: Place, row: Mapping[str, Any]) -> bool:
+    """Whether the run that has this row in the table is this one, and need not be made again.
+
+    Raises:
+        ConfigError: another run lies in its place.
+    """
+    for key, value in sorted(leaves(config).items()):
+        if row.get(key) != value:
+            raise ConfigError(
+                f"'{place.folder}' must be free or hold the same run; the one in it has "
+                f"{key}={row.get(key)}, this one {value}: choose another hydra.sweep.dir"
+            )
+    return bool(row["status"] != "failed")
 
 
 def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]:
     """Train one run and write all that it leaves; its row.
 
-    A run of a sweep that is there already, complete and of the same config, is not trained again.
+    A run of a sweep that is there already, and of the same config, is not trained again.
 
     Raises:
         ConfigError: something cannot be built as configured, or another run lies in this place.
         RunFailed: training raised an exception. The row is written, with status `failed`.
     """
-    leaves = tables.leaves(dataclasses.asdict(config))
-    leaves.pop("figures")
-    earlier = tables.find_parts(place.table, place.stem) if place.table.is_dir() else {}
-    for row in earlier.values():
-        _same_config(row, leaves, place)
-        if row["status"] != "failed":
-            return row | {"dir": str(place.folder)}
-    trial = Trial(config)
-    trial.start()  # the last thing that can be wrong with a config
-    row = _attempt(trial, place, leaves, listen)
-    for part in earlier:
-        tables.remove_part(place.table, part)
+    earlier = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
+    if earlier and finished(config, place, earlier[-1]):
+        return earlier[-1] | {"dir": str(place.folder)}
+    outcome = train_one(config, listen)
+    if outcome.trace is not None:
+        log.info(outcome.trace)  # for the file; the terminal gets one line
+    write_model(config, place, outcome)
+    entry = record(config, place, outcome)
+    tables.write_runs(place.table, place.stem + entry.row["run"], [entry])
+    if outcome.trace is not None:
+        raise RunFailed(f"the run failed with {outcome.columns['error']}; its row is in '{place.table}'")
     if config.figures:
-        draw(place.folder, trial)
-    return row
+        draw(config, place)
+    return {**entry.row, "dir": str(place.folder)}
 
 
-def _attempt(trial: Trial, place: Place, leaves: dict[str, Any], listen: Listener) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "run": secrets.token_hex(6),
-        "sweep": place.sweep,
-        "trial": place.trial,
-        "seed": trial.config.seed,
-        "engine": trial.engine.name,
-        "started": datetime.now(UTC),
-        "version": __version__,
-        "dir": str(place.folder.relative_to(place.home)),
-    }
-    part = place.stem + row["run"]
-    try:
-        result = train(trial, listen)
-    except Exception as error:
-        log.info("the run failed", exc_info=True)  # for the file; the terminal gets one line
-        row |= {"status": "failed", "error": " ".join(f"{type(error).__name__}: {error}".split())}
-        tables.write_run(place.table, part, row, leaves, _empty_curve())
-        raise RunFailed(f"the run failed with {row['error']}; its row is in '{place.table}'") from error
-    row |= outcome(result)
-    if result.status == "complete":
-        models.save(place.folder / models.PARAMETERS_FILE, trial.config.model, result.state.parameters)
-    tables.write_run(place.table, part, row, leaves, curve_columns(row["run"], result))
-    return row | {"dir": str(place.folder)}
+def objective(config: Config, row: Mapping[str, Any]) -> float | list[float]:
+    """The value of the config's objective in a row, or the list of them; NaN where there is none."""
+    names = [config.objective] if isinstance(config.objective, str) else config.objective
+    values = [float("nan") if row.get(name) is None else float(row[name]) for name in names]
+    return values[0] if isinstance(config.objective, str) else values
 
 
-def _same_config(row: Mapping[str, Any], leaves: Mapping[str, Any], place: Place) -> None:
-    for key in sorted(leaves):
-        if row.get(key) != leaves[key]:
-            raise ConfigError(
-                f"'{place.folder}' must be free or hold the same run; the one in it has "
-                f"{key}={row.get(key)}, this one {leaves[key]}: choose another hydra.sweep.dir"
-            )
-
-
-def outcome(result: Result) -> dict[str, Any]:
-    """The columns of the table that training fills."""
+def _columns(result: Result) -> dict[str, Any]:
     columns = {
         "status": result.status,
         "steps": result.state.step,
@@ -124,36 +179,23 @@ def outcome(result: Result) -> dict[str, Any]:
     return columns
 
 
-def curve_columns(run: str, result: Result) -> dict[str, Any]:
-    """The curve of a run as columns: its loss at every step, its errors where evaluated."""
+def _curve(result: Result) -> dict[str, Any]:
     losses = result.curve.losses
     dense, sparse = np.full(len(losses), np.nan), np.full(len(losses), np.nan)
     for step, errors in result.curve.errors.items():
         if step < len(losses):
             dense[step], sparse[step] = errors.dense_rmse, errors.sparse_rmse
-    return {
-        "run": [run] * len(losses),
-        "step": np.arange(len(losses)),
-        "loss": losses,
-        "dense_rmse": dense,
-        "sparse_rmse": sparse,
-    }
+    return {"step": np.arange(len(losses)), "loss": losses, "dense_rmse": dense, "sparse_rmse": sparse}
 
 
-def _empty_curve() -> dict[str, Any]:
-    return {name: [] for name in tables.CURVE}
-
-
-def draw(folder: Path, trial: Trial) -> None:
+def draw(config: Config, place: Place) -> None:
     """Write the figures of a run into its folder, from what is on disk."""
     from harmonic import figures
 
-    curve = tables.load_curves(folder)
-    points = figures.sample_frame(trial.sample)
-    level = trial.regions.level
-    grid = figures.grid_frame(trial.regions)
-    figures.save(figures.data(points, grid, level), folder / "data.png")
-    figures.save(figures.curve(curve), folder / "curve.png")
-    if (folder / models.PARAMETERS_FILE).is_file():
-        fitted = figures.with_prediction(grid, models.load_model(folder))
-        figures.save(figures.fit(points, fitted, level), folder / "fit.png")
+    trial, curve = Trial(config), tables.load_curves(place.folder)
+    points, grid, level = figures.sample_frame(trial.sample), figures.grid_frame(trial.regions), trial.regions.level
+    figures.save(figures.data(points, grid, level), place.folder / "data.png")
+    figures.save(figures.curve(curve), place.folder / "curve.png")
+    if (place.folder / models.PARAMETERS_FILE).is_file():
+        fitted = figures.with_prediction(grid, models.load_model(place.folder))
+        figures.save(figures.fit(points, fitted, level), place.folder / "fit.png")

@@ -71,7 +71,16 @@ def parse(composed: DictConfig) -> Config:
     keys = [str(name) for name in composed if name != "hydra"]
     plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, keys), resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    values: dict[str, Any] = {str(key): value for key, value in plain.items()}
+    return parse_plain({str(key): value for key, value in plain.items()})
+
+
+def parse_plain(plain: Mapping[str, Any]) -> Config:
+    """`parse` for a config that is plain containers already, interpolations resolved.
+
+    Raises:
+        ConfigError: a value breaks its rule.
+    """
+    values = dict(plain)
     values["training"] = _filled("training.", Training, values["training"])
     values["region"] = _filled("region.", Region, values["region"])
     config: Config = _filled("", Config, values)

@@ -12,6 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,6 @@ CURVE = {
     "sparse_rmse": pa.float64(),
 }
 
-Row = Mapping[str, Any]
-
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A nested config as one flat mapping of dotted keys; lists become their JSON text."""
@@ -70,38 +69,54 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def write_run(table: Path, part: str, row: Row, config: Mapping[str, Any], curve: Mapping[str, Any]) -> None:
-    """Add one run and its curve to a table, as the part of the given name.
+@dataclass(frozen=True)
+class Record:
+    """One run as it goes into a table.
 
-    Args:
-        row: values for IDENTITY and OUTCOME; what is missing is null.
-        config: the config's leaves by dotted key.
-        curve: equally long columns of CURVE.
+    row: values for IDENTITY and OUTCOME; what is missing is null.
+    config: the config's leaves by dotted key.
+    curve: equally long columns of CURVE.
     """
-    columns: dict[str, pa.Array] = {}
-    for name, kind in IDENTITY.items():
-        columns[name] = pa.array([row.get(name)], kind)
-    for key, value in config.items():
-        if key not in columns:
-            columns[key] = pa.array([value], pa.int64() if key.endswith(".seed") else None)
-    for name, kind in OUTCOME.items():
-        columns[name] = pa.array([row.get(name)], kind)
+
+    row: Mapping[str, Any]
+    config: Mapping[str, Any]
+    curve: Mapping[str, Any]
+
+
+def write_runs(table: Path, part: str, records: Sequence[Record]) -> None:
+    """Add runs to a table, as the part of the given name; runs whose configs differ in shape get one each."""
     table.mkdir(parents=True, exist_ok=True)
-    curve_columns = {name: pa.array(curve[name], kind, from_pandas=True) for name, kind in CURVE.items()}
-    _write_part(table / f"curves-{part}.parquet", pa.table(curve_columns))
-    _write_part(table / f"runs-{part}.parquet", pa.table(columns))
+    alike: dict[tuple[tuple[str, type], ...], list[Record]] = {}
+    for record in records:
+        shape = tuple((key, type(value)) for key, value in record.config.items())
+        alike.setdefault(shape, []).append(record)
+    for number, group in enumerate(alike.values()):
+        name = f"{part}-{number}" if number else part
+        curves = [record.curve for record in group]
+        columns = {
+            key: pa.chunked_array([pa.array(curve[key], kind, from_pandas=True) for curve in curves], kind)
+            for key, kind in CURVE.items()
+        }
+        _write_part(table / f"curves-{name}.parquet", pa.table(columns))
+        _write_part(table / f"runs-{name}.parquet", _rows(group))
 
 
-def remove_part(table: Path, part: str) -> None:
-    """Take a part out again: its rows have been replaced."""
-    for kind in ("runs", "curves"):
-        (table / f"{kind}-{part}.parquet").unlink(missing_ok=True)
+def _rows(records: Sequence[Record]) -> pa.Table:
+    columns = {name: pa.array([r.row.get(name) for r in records], kind) for name, kind in IDENTITY.items()}
+    for key in records[0].config:
+        if key not in columns:
+            kind = pa.int64() if key.endswith(".seed") else None
+            columns[key] = pa.array([r.config[key] for r in records], kind)
+    for name, kind in OUTCOME.items():
+        columns[name] = pa.array([r.row.get(name) for r in records], kind)
+    return pa.table(columns)
 
 
-def find_parts(table: Path, prefix: str) -> dict[str, dict[str, Any]]:
-    """The one-run parts whose names begin alike: their row by part name."""
-    paths = sorted(table.glob(f"runs-{prefix}*.parquet"))
-    return {path.stem.removeprefix("runs-"): pq.read_table(path).to_pylist()[0] for path in paths}
+def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
+    """The rows of a table as they were written, oldest first; of the parts whose names begin alike."""
+    parts = [_read(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
+    rows = [row for part in parts if part is not None for row in part.to_pylist()]
+    return sorted(rows, key=lambda row: row["started"])
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -149,8 +164,9 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME]))
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
-    frame = frame.drop_duplicates("run", keep="last")
-    return frame.sort_values(["started", "trial"], ignore_index=True)
+    frame = frame.sort_values(["started", "trial"], ignore_index=True)
+    # a run that failed and was made again lies in the same folder
+    return frame.drop_duplicates("dir", keep="last", ignore_index=True)
 
 
 def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -85,13 +85,13 @@ class Trial:
             return Errors(float(loss), valid_rmse, *self.regions.errors(grid))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Curve:
     """What training showed. losses[t]: the loss before update t, and last, after all of them.
     errors: by step, where they were evaluated."""
 
-    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    errors: dict[int, Errors] = field(default_factory=dict)
+    losses: NDArray[np.float64]
+    errors: dict[int, Errors]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,10 @@ class Result:
         return self.curve.errors[self.state.step] if self.status == "complete" else None
 
 
+# Seconds of training between two calls of the listener, where steps are slow: how long an interrupt may
+# have to wait. Where a run is cut changes nothing in it.
+PATIENCE = 0.3
+
 Listener = Callable[[int, NDArray[np.float64]], None]
 
 
@@ -120,22 +124,25 @@ def train(trial: Trial, listen: Listener = lambda _step, _losses: None) -> Resul
         listen: called with the step of the first of some losses, and these losses, as they come.
     """
     wanted, stride = trial.config.training.steps, trial.config.training.evaluate_every
-    state, curve, train_s = trial.start(), Curve(), 0.0
+    state, pieces, errors = trial.start(), [np.empty(0)], dict[int, Errors]()
+    train_s, pace = 0.0, 10.0
     while state.step < wanted:
-        begin, segment = state.step, min(stride, wanted - state.step)
-        curve.errors[begin] = trial.evaluate(state)
+        begin = state.step
+        if begin % stride == 0:
+            errors[begin] = trial.evaluate(state)
+        segment = min(stride - begin % stride, wanted - begin, math.ceil(pace))
         started = time.perf_counter()
         state, losses = trial.advance(state, segment)
-        train_s += time.perf_counter() - started
-        curve.losses = np.concatenate([curve.losses, losses])
+        seconds = time.perf_counter() - started
+        train_s, pace = train_s + seconds, PATIENCE * segment / seconds
+        pieces.append(losses)
         listen(begin, losses)
         if len(losses) < segment:
-            return _diverged(state, curve, train_s)
-    errors = trial.evaluate(state)
-    if not math.isfinite(errors.loss):
-        return _diverged(state, curve, train_s)
-    curve.errors[wanted] = errors
-    curve.losses = np.append(curve.losses, errors.loss)
+            return _diverged(state, Curve(np.concatenate(pieces), errors), train_s)
+    last = trial.evaluate(state)
+    if not math.isfinite(last.loss):
+        return _diverged(state, Curve(np.concatenate(pieces), errors), train_s)
+    curve = Curve(np.concatenate([*pieces, [last.loss]]), errors | {wanted: last})
     return Result("complete", state, curve, train_s)
 
 

@@ -27,7 +27,7 @@ def write(home: Path, run: str, trial: int | None = 0, config: Mapping[str, Any]
         "run": [run] * losses, "step": range(losses), "loss": np.arange(losses) + 0.5,
         "dense_rmse": [np.nan] * losses, "sparse_rmse": [np.nan] * losses,
     }  # fmt: skip
-    tables.write_run(home / tables.FOLDER, run, row, {"model.width": 5, **config}, curve)
+    tables.write_runs(home / tables.FOLDER, run, [tables.Record(row, {"model.width": 5, **config}, curve)])
 
 
 def test_rows_of_different_shape_share_a_frame(tmp_path: Path) -> None:
