@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -76,13 +77,13 @@ class Harmonic:
         return (1 - mass) / (2 * math.pi * self.scale**2)
 
 
-def build(config: Config) -> Data:
+def build(section: Mapping[str, Any]) -> Data:
     """The law that `config.data` names.
 
     Raises:
         ConfigError: the class cannot be found or refuses its arguments.
     """
-    data = locate("data", config.data)
+    data = locate("data", section)
     lacking = [name for name in ("sample", "truth", "density", "density_level") if not hasattr(data, name)]
     if lacking:
         raise ConfigError(f"data._target_ must have the methods of harmonic.data.Data; lacks {', '.join(lacking)}")

@@ -71,10 +71,11 @@ def train_one(config: Config, listen: Listener = lambda _step, _losses: None) ->
         ConfigError: something cannot be built as configured.
     """
     trial = Trial(config)
-    trial.start()  # the last thing that can be wrong with a config
     begun = {"engine": trial.engine.name, "started": datetime.now(UTC)}
     try:
         result = train(trial, listen)
+    except ConfigError:
+        raise
     except Exception as error:
         return failure(error, begun)
     parameters = result.state.parameters if result.status == "complete" else None

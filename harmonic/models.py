@@ -64,22 +64,40 @@ class MLP(nn.Sequential):
         activation: str,
         generator: torch.Generator | None = None,
     ) -> None:
-        hidden = [width] * depth if isinstance(width, int) else list(width)
-        sizes = [INPUTS, *hidden, OUTPUTS]
         layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise(sizes):
-            layers += [_linear(fan_in, fan_out, generator), _ACTIVATIONS[activation]()]
+        for fan_in, fan_out in pairwise(layer_sizes(width, depth)):
+            linear = nn.Linear(fan_in, fan_out, device="meta")  # on "meta" it draws nothing
+            weight, bias = _draw_linear(fan_in, fan_out, generator)
+            linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
+            layers += [linear, _ACTIVATIONS[activation]()]
         super().__init__(*layers[:-1])
 
 
-def _linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
-    """`nn.Linear` with the initial values that torch gives it, drawn from our own generator."""
-    layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")
+def layer_sizes(width: int | Sequence[int], depth: int) -> list[int]:
+    """Inputs, hidden widths, outputs: (depth + 2,)."""
+    hidden = [width] * depth if isinstance(width, int) else list(width)
+    return [INPUTS, *hidden, OUTPUTS]
+
+
+def mlp_parameters(section: Mapping[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+    """The initial parameters of the MLP of a config by state-dict name, without the module."""
+    parameters: dict[str, Tensor] = {}
+    for index, (fan_in, fan_out) in enumerate(pairwise(layer_sizes(section["width"], section["depth"]))):
+        weight, bias = _draw_linear(fan_in, fan_out, generator)
+        parameters |= {f"{2 * index}.weight": weight, f"{2 * index}.bias": bias}
+    return parameters
+
+
+def _draw_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Weight (fan_out, fan_in) and bias (fan_out,) as `nn.Linear` draws them, from our own generator."""
+    weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
     if generator is not None:
-        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+        # kaiming_uniform_ with a = sqrt(5), as nn.Linear has it, in torch's own order of rounding
+        bound = math.sqrt(3.0) * (math.sqrt(2.0 / (1 + math.sqrt(5) ** 2)) / math.sqrt(fan_in))
+        weight.uniform_(-bound, bound, generator=generator)
         bound = 1 / math.sqrt(fan_in)
-        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-    return layer
+        bias.uniform_(-bound, bound, generator=generator)
+    return weight, bias
 
 
 def borrows_global_generator(section: Mapping[str, Any]) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
+from typing import Any, cast
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from harmonic.errors import ConfigError
-from harmonic.targets import check_arguments, find
+from harmonic.targets import check_arguments, find, parameters_of
 
 
 def build(section: Mapping[str, Any], parameters: Iterable[Tensor]) -> Optimizer:
@@ -27,9 +30,19 @@ def build(section: Mapping[str, Any], parameters: Iterable[Tensor]) -> Optimizer
         raise ConfigError(f"optimizer must suit {target.__name__}; it says: {error}") from error
 
 
+@cache
+def check(section: str) -> None:
+    """Refuse what `build` would refuse of a section, given as JSON.
+
+    Raises:
+        ConfigError: as `build` does.
+    """
+    build(json.loads(section), [torch.zeros(1, requires_grad=True)])
+
+
 def arguments(section: Mapping[str, Any]) -> dict[str, Any]:
     """All arguments of the optimizer by name, torch's defaults where the config has none."""
-    parameters = inspect.signature(_find(section)).parameters.values()
+    parameters = parameters_of(cast(Hashable, _find(section))).values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     return defaults | _arguments(section)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from harmonic.tables import STATUSES
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,69 @@ class RunProgress:
             if t % PRINT_EVERY == 0:
                 say(self._bar.console, f"{t} {losses[t - step]:.6g}")
         self._bar.update(self._task, completed=step + len(losses))
+
+
+class SweepProgress:
+    """Shows how far a sweep is: a bar on a terminal, elsewhere a line every few seconds.
+
+    Args:
+        console: where to.
+        every: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, console: Console | None = None, every: float = 5.0) -> None:
+        self.console = console or Console()
+        self._every = every
+        self._counts = dict.fromkeys(STATUSES, 0)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("runs, {task.fields[tally]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=None, tally="")
+
+    def begin(self, total: int, kept: int) -> None:
+        """The number of runs of the sweep, and of those that are in its table already."""
+        self._total, self._kept, self._done = total, kept, 0
+        self._bar.update(self._task, total=total, completed=kept)
+        if kept:
+            say(self.console, f"{kept} of {total} runs are in the table already")
+
+    def __enter__(self) -> SweepProgress:
+        self._started = self._said = time.monotonic()
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if kind is None:
+            say(self.console, self._line())
+
+    def finished(self, status: str) -> None:
+        """Another run has ended so."""
+        self._done += 1
+        self._counts[status] += 1
+        self._bar.update(self._task, completed=self._kept + self._done, tally=self._tally())
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self._said >= self._every:
+            self._said = now
+            say(self.console, self._line())
+
+    def _tally(self) -> str:
+        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        others = [f"{count} {status}" for status, count in self._counts.items() if count and status != "complete"]
+        return ", ".join([*others, f"{rate:.3g} runs/s"])
+
+    def _line(self) -> str:
+        left = (time.monotonic() - self._started) / max(self._done, 1) * (self._total - self._kept - self._done)
+        ending = f", {left:.0f} s left" if left else ""
+        return f"{self._kept + self._done} of {self._total} runs, {self._tally()}{ending}"
 
 
 def say(console: Console, line: str) -> None:

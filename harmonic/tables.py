@@ -136,7 +136,8 @@ def _write_part(path: Path, table: pa.Table) -> None:
 
 
 def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """All runs below a folder: one row a run, in the order in which they started.
+    """All runs below a folder: one row a run, in the order in which they
+    or their sweeps started, and by trial within a sweep.
 
     Args:
         path: a run's folder, a sweep's, or any folder above them such as `outputs`.
@@ -164,7 +165,8 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME]))
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
-    frame = frame.sort_values(["started", "trial"], ignore_index=True)
+    begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
+    frame = frame.assign(begun=begun).sort_values(["begun", "trial", "started"]).drop(columns="begun")
     # a run that failed and was made again lies in the same folder
     return frame.drop_duplicates("dir", keep="last", ignore_index=True)
 

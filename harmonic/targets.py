@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -13,6 +14,7 @@ from hydra.utils import instantiate
 from harmonic.errors import ConfigError
 
 
+@cache
 def find(section: str, target: str) -> type[Any]:
     """The class at a dotted path.
 
@@ -29,13 +31,19 @@ def find(section: str, target: str) -> type[Any]:
     return found
 
 
+@cache
+def parameters_of(target: Any) -> Mapping[str, inspect.Parameter]:
+    """What a class takes, by name."""
+    return inspect.signature(target).parameters
+
+
 def check_arguments(section: str, target: type[Any], arguments: Mapping[str, Any]) -> None:
     """Refuse arguments that the class does not have.
 
     Raises:
         ConfigError: names the argument, and those that the class takes.
     """
-    parameters = inspect.signature(target).parameters
+    parameters = parameters_of(cast(Hashable, target))
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     for key in arguments:
@@ -53,11 +61,21 @@ def locate(section: str, values: Mapping[str, Any]) -> Any:
         ConfigError: the class cannot be found or refuses its arguments.
     """
     arguments = {key: value for key, value in values.items() if key != "seed"}
-    check_arguments(section, find(section, str(values["_target_"])), arguments)
+    target = find(section, str(arguments.pop("_target_")))
+    check_arguments(section, target, arguments)
     try:
-        return instantiate(arguments, _convert_="all")
+        return target(**instantiate(arguments, _convert_="all")) if _nested(arguments) else target(**arguments)
     except InstantiationException as error:
         raise ConfigError(f"{section} can't be built: {_line(error.__cause__ or error)}") from error
+    except Exception as error:  # somebody's class may refuse its arguments in any way
+        raise ConfigError(f"{section} can't be built: {_line(error)}") from error
+
+
+def _nested(node: Any) -> bool:
+    """Whether something in it is to be built first."""
+    if isinstance(node, Mapping):
+        return "_target_" in node or any(map(_nested, node.values()))
+    return isinstance(node, list) and any(map(_nested, node))
 
 
 def _line(error: BaseException) -> str:

@@ -11,19 +11,21 @@ and then 600 are the same run as 1000, bit for bit. `train` is the whole of it f
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from harmonic import data, engines, regions
-from harmonic.data import Sample, as_array
+from harmonic.data import Data, Sample, as_array
 from harmonic.engines import State
+from harmonic.regions import Regions
 from harmonic.schema import Config
 
 
@@ -53,13 +55,16 @@ class Trial:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.engine = engines.choose(config)
-        self.data = data.build(config)
+        self.data, self.regions = _plane(json.dumps(config.data), config.region.mass)
         self.sample, self._parameter_stream = data.draw(config, self.data)
-        self.regions = regions.build(self.data, config.region.mass)
 
     @cached_property
     def validation(self) -> Sample:
         return data.draw_validation(self.config, self.data)
+
+    @cached_property
+    def _everywhere(self) -> torch.Tensor:
+        return torch.cat([self.sample.x, self.validation.x, self.regions.x])
 
     def start(self) -> State:
         """The state before the first step.
@@ -75,14 +80,20 @@ class Trial:
 
     def evaluate(self, state: State) -> Errors:
         """The errors of the network as it stands."""
-        x = torch.cat([self.sample.x, self.validation.x, self.regions.x])
-        prediction = self.engine.predict(self.config, state, x)
+        prediction = self.engine.predict(self.config, state, self._everywhere)
         seen, held_out, grid = np.split(prediction, np.cumsum([len(self.sample.x), len(self.validation.x)]))
         residuals = seen.astype(np.float64) - as_array(self.sample.y).ravel()
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged network is data
             valid_rmse = regions.rmse(held_out, as_array(self.validation.y).ravel())
             loss = np.float32(residuals @ residuals)  # of the engines' own precision and range
             return Errors(float(loss), valid_rmse, *self.regions.errors(grid))
+
+
+@lru_cache(maxsize=16)
+def _plane(section: str, mass: float) -> tuple[Data, Regions]:
+    """The law and its regions, which all runs of one data config share; none of them writes to it."""
+    law = data.build(json.loads(section))
+    return law, regions.build(law, mass)
 
 
 @dataclass(frozen=True)

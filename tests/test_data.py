@@ -25,7 +25,7 @@ def split(seed: int, **seeds: int) -> Config:
 
 
 def draw(one: Config) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-    sample, stream = data.draw(one, data.build(one))
+    sample, stream = data.draw(one, data.build(one.data))
     return sample.x, sample.y, list(models.build(one.model, stream).state_dict().values())
 
 
@@ -75,7 +75,7 @@ def test_nothing_draws_from_the_global_generator() -> None:
 
 def test_the_validation_sample_is_another_of_the_same_law() -> None:
     one = config("data.points=20000")
-    law = data.build(one)
+    law = data.build(one.data)
     sample, validation = data.draw(one, law)[0], data.draw_validation(one, law)
     assert len(torch.cat([validation.x, sample.x]).unique(dim=0)) == 40_000  # type: ignore[no-untyped-call]
     noise = data.as_array(validation.y - law.truth(validation.x))
@@ -102,4 +102,4 @@ def test_a_law_without_its_methods_is_refused() -> None:
     one = config()
     one.data = {"_target_": "helpers.Dropping", "seed": None}
     with pytest.raises(ConfigError, match=r"harmonic\.data\.Data; lacks sample, truth"):
-        data.build(one)
+        data.build(one.data)

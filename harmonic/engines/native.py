@@ -7,7 +7,9 @@ same run is the same bit for bit, whatever trains beside it and wherever it is c
 
 from __future__ import annotations
 
+import json
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +63,9 @@ class NativeEngine:
         _one_blas_thread()
 
     def start(self, config: Config, generator: torch.Generator) -> State:
-        module = models.build(config.model, generator)
-        optimizers.build(config.optimizer, module.parameters())  # refuses what torch refuses
-        parameters = {name: as_array(tensor).copy() for name, tensor in module.state_dict().items()}
+        optimizers.check(json.dumps(config.optimizer))  # refuses what torch refuses
+        drawn = models.mlp_parameters(config.model, generator)
+        parameters = {name: as_array(tensor) for name, tensor in drawn.items()}
         size = sum(array.size for array in parameters.values())
         moments = [np.zeros(size, np.float32), np.zeros(size, np.float32)]
         return State(0, parameters, moments)
@@ -112,6 +114,7 @@ def _unpack(theta: NDArray[np.float32], state: State) -> dict[str, NDArray[np.fl
     return {name: piece.reshape(like.shape) for (name, like), piece in named}
 
 
+@cache
 def _one_blas_thread() -> None:
     """Hold the BLAS that the kernels call (SciPy's, not NumPy's) to one thread.
 

@@ -1,0 +1,48 @@
+"""Where the runs of a sweep are trained: `concurrent.futures` executors, built from config.
+
+`threads` suits the native engine, whose kernels release the GIL. `processes` suits models that only torch
+can train. Anything else that builds a `concurrent.futures.Executor` can stand in their place by `_target_`.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+from harmonic.errors import ConfigError
+
+
+def workers_or_cores(workers: int | None) -> int:
+    """The number of workers asked for, or one a core that this process may use.
+
+    Raises:
+        ConfigError: fewer than one is asked for.
+    """
+    if workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ConfigError.broken("hydra.launcher.executor.workers", "a whole number >= 1, or null: one a core", workers)
+    return workers
+
+
+def threads(workers: int | None = None) -> Executor:
+    """Threads of this process, torch held to one thread inside each."""
+    import torch
+
+    count = workers_or_cores(workers)
+    torch.set_num_threads(1)
+    return ThreadPoolExecutor(count, thread_name_prefix="harmonic")
+
+
+def processes(workers: int | None = None) -> Executor:
+    """Processes of their own (loky), torch held to one thread in each."""
+    from loky import ProcessPoolExecutor
+
+    executor: Executor = ProcessPoolExecutor(workers_or_cores(workers), initializer=_hold_torch_to_one_thread)
+    return executor
+
+
+def _hold_torch_to_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

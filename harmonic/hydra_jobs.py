@@ -1,0 +1,61 @@
+"""Between Hydra's launcher interface and `launch`: jobs in, `JobReturn`s out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log
+from hydra.types import HydraContext
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from harmonic import job
+from harmonic.errors import ConfigError, HarmonicError, RunFailed
+from harmonic.launch import Run, prepare
+from harmonic.launch import launch as launch_runs
+from harmonic.progress import SweepProgress
+from harmonic.snapshot import Snapshot
+
+
+def launch(
+    context: HydraContext, master: DictConfig, executor: Any, overrides: Sequence[Sequence[str]], first: int
+) -> Sequence[JobReturn]:
+    """Run harmonic's jobs; one return a job, in their order.
+
+    Raises:
+        ConfigError: one of the jobs, or the executor, cannot be had as configured. Nothing was trained.
+    """
+    configure_log(master.hydra.hydra_logging, master.hydra.verbose)
+    _build(executor).shutdown()  # refuses a wrong executor before anything is composed
+    snapshot = Snapshot(context.config_loader, master)
+    jobs = [snapshot.job(first + index, one) for index, one in enumerate(overrides)]
+    runs = prepare(jobs, snapshot.home)
+    launch_runs(runs, lambda: _build(executor), SweepProgress())
+    return [_job_return(run, str(master.hydra.job.name)) for run in runs]
+
+
+def _build(executor: Any) -> Any:
+    try:
+        return instantiate(executor)
+    except HarmonicError:
+        raise
+    except Exception as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, HarmonicError):
+            raise cause from None
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+        raise ConfigError(f"hydra.launcher.executor must build a concurrent.futures.Executor; got {reason}") from error
+
+
+def _job_return(run: Run, name: str) -> JobReturn:
+    returned = JobReturn(list(run.job.overrides), working_dir=str(run.place.folder), task_name=name)
+    returned.cfg = OmegaConf.create(run.job.yaml)  # type: ignore[assignment]
+    if run.error is None:
+        assert run.row is not None
+        returned.status, returned.return_value = JobStatus.COMPLETED, job.objective(run.config, run.row)
+    else:
+        table = run.place.table
+        returned.status = JobStatus.FAILED
+        returned.return_value = RunFailed(f"job {run.job.number} failed with {run.error}; its row is in '{table}'")
+    return returned

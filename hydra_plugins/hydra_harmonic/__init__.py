@@ -1,0 +1,1 @@
+"""harmonic's plugins for Hydra. Hydra imports them in every application of the environment: keep them thin."""

@@ -1,0 +1,35 @@
+"""The launcher: runs harmonic's jobs on an executor, and any other task as Hydra's own launcher does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.utils import JobReturn
+
+from . import config  # noqa: F401 - registers the plugins' config
+
+
+class HarmonicLauncher(BasicLauncher):
+    """Composes all jobs, refuses the sweep if one is wrong, then trains them side by side.
+
+    Args:
+        executor: config of what builds the `concurrent.futures.Executor`.
+    """
+
+    checks_jobs = True  # a sweeper need not compose them once more
+
+    def __init__(self, executor: Any) -> None:
+        super().__init__()
+        self.executor = executor
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs; their returns in the order of the jobs, the exception of a failed one in its own."""
+        assert self.config is not None
+        assert self.hydra_context is not None
+        if not getattr(self.task_function, "trains", False):
+            return super().launch(job_overrides, initial_job_idx)
+        from harmonic.hydra_jobs import launch
+
+        return launch(self.hydra_context, self.config, self.executor, job_overrides, initial_job_idx)
