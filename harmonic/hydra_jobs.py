@@ -48,9 +48,25 @@ def _build(executor: Any) -> Any:
         raise ConfigError(f"hydra.launcher.executor must build a concurrent.futures.Executor; got {reason}") from error
 
 
+class _Return(JobReturn):
+    """A `JobReturn` whose config is made when somebody asks for it: that takes longer than all else of it."""
+
+    yaml: str
+
+    @property  # type: ignore[override]
+    def cfg(self) -> DictConfig:
+        config = OmegaConf.create(self.yaml)
+        assert isinstance(config, DictConfig)
+        return config
+
+    @cfg.setter
+    def cfg(self, value: DictConfig | None) -> None:
+        """The dataclass sets its default, which is None."""
+
+
 def _job_return(run: Run, name: str) -> JobReturn:
-    returned = JobReturn(list(run.job.overrides), working_dir=str(run.place.folder), task_name=name)
-    returned.cfg = OmegaConf.create(run.job.yaml)  # type: ignore[assignment]
+    returned = _Return(list(run.job.overrides), working_dir=str(run.place.folder), task_name=name)
+    returned.yaml = run.job.yaml
     if run.error is None:
         assert run.row is not None
         returned.status, returned.return_value = JobStatus.COMPLETED, job.objective(run.config, run.row)

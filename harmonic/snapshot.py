@@ -53,6 +53,8 @@ class Snapshot:
         self._master = master
         self._bases: dict[tuple[str, ...], _Base | None] = {}
         self._overrides: dict[str, Override] = {}
+        self._parser = OverridesParser.create()
+        self._groups: dict[str, bool] = {}
         self.home = Path(str(master.hydra.sweep.dir)).absolute()
 
     def job(self, number: int, overrides: Sequence[str]) -> Job:
@@ -87,8 +89,13 @@ class Snapshot:
 
     def _parse(self, text: str) -> Override:
         if text not in self._overrides:
-            self._overrides[text] = OverridesParser.create().parse_override(text)
+            self._overrides[text] = self._parser.parse_override(text)
         return self._overrides[text]
+
+    def _is_group(self, key: str) -> bool:
+        if key not in self._groups:
+            self._groups[key] = bool(self._loader.get_group_options(key))
+        return self._groups[key]
 
     def _is_plain(self, override: Override) -> bool:
         """Whether an override sets one existing key to one value, and does nothing else."""
@@ -100,7 +107,7 @@ class Snapshot:
             and override.package is None
             and "/" not in key
             and key.partition(".")[0] != "hydra"
-            and not self._loader.get_group_options(key)
+            and not self._is_group(key)
             and (text is None or isinstance(text, bool | int | float | str))
             and not (isinstance(text, str) and ("${" in text or "\\" in text or text == "???"))
         )
@@ -189,12 +196,16 @@ def _template(hydra: DictConfig) -> str:
     return OmegaConf.to_yaml(marked)
 
 
+_NUMBER_BEGINS = tuple("+-.0123456789")
+
+
 class _Dumper(yaml.CSafeDumper):  # type: ignore[misc]
     """Quotes text that OmegaConf would read back as a number or a bool."""
 
 
 def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    style = "'" if isinstance(OmegaConf.create(f"x: {text}").x, bool | int | float) else None
+    # OmegaConf's numbers are more than YAML 1.1's (1e-4, nan); a quote too many does no harm
+    style = "'" if text[:1] in _NUMBER_BEGINS or text.lower() in ("inf", "nan") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -138,16 +138,12 @@ def _add(w, a, out):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _scale(w, g, d):  # type: ignore[no-untyped-def]
-    for i in range(d.size):
-        d[i] = w * g[i]
-
-
-@_jit
-def _dot(g, a):  # type: ignore[no-untyped-def]
+def _lift(w, g, a, d):  # type: ignore[no-untyped-def]
+    """d = w g, and the sum of g a."""
     s = ZERO
-    for i in range(g.size):
+    for i in range(d.size):
         s += g[i] * a[i]
+        d[i] = w * g[i]
     return s
 
 
@@ -168,27 +164,26 @@ def _forward(x0, x1, shape, code, theta, a, slope, out):  # type: ignore[no-unty
     count, depth = out.size, shape.size - 2
     at, layer = 0, 0  # where this layer's parameters begin in theta, and its values in a
     before = a[:0].reshape(0, 0)
+    output = theta[theta.size - shape[depth] - 1 :]  # w and c
+    out[:] = output[shape[depth]]
     for level in range(1, depth + 1):
         fan_in, width = shape[level - 1], shape[level]
         bias = theta[at + width * fan_in : at + width * fan_in + width]
         values = a[layer * count : (layer + width) * count].reshape(width, count)
         slopes = slope[layer * count : (layer + width) * count].reshape(width, count)
-        if level == 1:
-            for j in range(width):
-                _combine(theta[at + 2 * j], x0, theta[at + 2 * j + 1], x1, bias[j], values[j])
-                _activate(code, values[j], slopes[j])
-        else:
+        if level > 1:
             np.dot(theta[at : at + width * fan_in].reshape(width, fan_in), before, values)
-            for j in range(width):
+        for j in range(width):  # row by row, while it is in the nearest cache
+            if level == 1:
+                _combine(theta[at + 2 * j], x0, theta[at + 2 * j + 1], x1, bias[j], values[j])
+            else:
                 _shift(values[j], bias[j])
-                _activate(code, values[j], slopes[j])
+            _activate(code, values[j], slopes[j])
+            if level == depth:
+                _add(output[j], values[j], out)
         before = values
         at += width * fan_in + width
         layer += width
-    width = shape[depth]
-    out[:] = theta[at + width]
-    for j in range(width):
-        _add(theta[at + j], before[j], out)
 
 
 @_jit
@@ -223,12 +218,18 @@ def _backward(x0, x1, shape, code, theta, a, slope, g, d, product, gradient):  #
     for level in range(1, depth):
         layer += shape[level]
     width = shape[depth]
-    for j in range(width):  # the output layer, and D_L before the chain rule
+    fan_in = shape[depth - 1]
+    below = at - width * fan_in - width  # where the parameters of layer L begin
+    for j in range(width):  # the output layer, and D_L
         begin, end = (layer + j) * count, (layer + j + 1) * count
-        value, toward = a[begin:end], d[begin:end]
-        gradient[at + j] += _dot(g, value)
-        _scale(theta[at + j], g, toward)
+        gradient[at + j] += _lift(theta[at + j], g, a[begin:end], d[begin:end])
+        _chain(code, a[begin:end], slope[begin:end], d[begin:end])
+        if depth == 1:  # while the row is in the nearest cache
+            w = gradient[below + 2 * j : below + 2 * j + 2]
+            _first_gradient(x0, x1, d[begin:end], w, gradient[below + 2 * width + j : below + 2 * width + j + 1])
     gradient[at + width] += _sum(g)
+    if depth == 1:
+        return
     for level in range(depth, 0, -1):
         fan_in, width = shape[level - 1], shape[level]
         at -= width * fan_in + width
@@ -237,16 +238,17 @@ def _backward(x0, x1, shape, code, theta, a, slope, g, d, product, gradient):  #
         value, slopes = a[begin:end].reshape(width, count), slope[begin:end].reshape(width, count)
         bias = gradient[at + width * fan_in : at + width * fan_in + width]
         for j in range(width):
-            _chain(code, value[j], slopes[j], toward[j])
+            if level < depth:
+                _chain(code, value[j], slopes[j], toward[j])
             if level == 1:
                 _first_gradient(x0, x1, toward[j], gradient[at + 2 * j : at + 2 * j + 2], bias[j : j + 1])
             else:
                 bias[j] += _sum(toward[j])
         if level > 1:
             layer -= fan_in
-            below = a[layer * count : begin].reshape(fan_in, count)
+            feeding = a[layer * count : begin].reshape(fan_in, count)
             outer = product[: width * fan_in].reshape(width, fan_in)
-            np.dot(toward, below.T, outer)
+            np.dot(toward, feeding.T, outer)
             for i in range(width * fan_in):
                 gradient[at + i] += product[i]
             weights = theta[at : at + width * fan_in].reshape(width, fan_in)
