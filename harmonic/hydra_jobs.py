@@ -53,7 +53,7 @@ class _Return(JobReturn):
 
     yaml: str
 
-    @property  # type: ignore[override]
+    @property
     def cfg(self) -> DictConfig:
         config = OmegaConf.create(self.yaml)
         assert isinstance(config, DictConfig)
