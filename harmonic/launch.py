@@ -190,7 +190,7 @@ def _finish(run: Run, outcome: Outcome, ledger: Ledger) -> None:
     hydra.mkdir(parents=True, exist_ok=True)
     (hydra / "config.yaml").write_text(run.job.yaml)
     (hydra / "hydra.yaml").write_text(run.job.hydra_yaml)
-    (hydra / "overrides.yaml").write_text(dump([text for text in run.job.overrides if not text.startswith("hydra.")]))
+    (hydra / "overrides.yaml").write_text(dump(list(run.job.overrides)))
     job.write_model(run.config, run.place, outcome)
     entry = job.record(run.config, run.place, outcome)
     run.row = entry.row

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,8 +30,8 @@ PLAIN_SUBDIR = "${hydra.job.num}"  # the only hydra.sweep.subdir that needs no c
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep. config: plain containers, resolved; yaml: the same as composed, unresolved;
-    hydra_yaml: Hydra's part of it; folder: where its files go."""
+    """One job of a sweep. overrides: the task's, without those of `hydra`; config: plain containers,
+    resolved; yaml: the same as composed, unresolved; hydra_yaml: Hydra's part; folder: where its files go."""
 
     number: int
     overrides: Sequence[str]
@@ -64,7 +65,7 @@ class Snapshot:
             HydraException: the overrides do not fit the config tree.
         """
         parsed = [self._parse(text) for text in overrides]
-        plain = [override for override in parsed if self._is_plain(override)]
+        plain = self._plain(parsed)
         rest = tuple(text for text, one in zip(overrides, parsed, strict=True) if one not in plain)
         # every job that shares a base sets the same keys, so that none sees what another has set
         signature = (*rest, *(f"{one.key_or_group}=" for one in plain))
@@ -72,12 +73,14 @@ class Snapshot:
             base = _Base(self._compose(number, overrides))
             self._bases[signature] = base if base.takes_values else None
         shared = self._bases[signature]
+        of_task = [one for one in parsed if not one.is_hydra_override()]
+        texts = [text for text, one in zip(overrides, parsed, strict=True) if not one.is_hydra_override()]
         if shared is not None:
             try:
-                return shared.job(number, overrides, parsed, plain, self.home)
+                return shared.job(number, texts, of_task, plain, self.home)
             except OmegaConfBaseException:
                 pass  # Hydra says it in its own words
-        return _whole(self._compose(number, overrides), number, overrides, self.home)
+        return _whole(self._compose(number, overrides), number, texts, self.home)
 
     def _compose(self, number: int, overrides: Sequence[str]) -> DictConfig:
         """Hydra's own composition of a job."""
@@ -96,6 +99,17 @@ class Snapshot:
         if key not in self._groups:
             self._groups[key] = bool(self._loader.get_group_options(key))
         return self._groups[key]
+
+    def _plain(self, parsed: Sequence[Override]) -> list[Override]:
+        """The overrides that may be laid over a base: plain ones, of keys that no other kind of them touches."""
+        touched = [
+            one.key_or_group for one in parsed if not self._is_plain(one) and not self._is_group(one.key_or_group)
+        ]
+
+        def free(key: str) -> bool:
+            return not any(f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.") for other in touched)
+
+        return [one for one in parsed if self._is_plain(one) and free(one.key_or_group)]
 
     def _is_plain(self, override: Override) -> bool:
         """Whether an override sets one existing key to one value, and does nothing else."""
@@ -149,8 +163,7 @@ class _Base:
         dirname = get_overrides_dirname(
             list(parsed), kv_sep=names.kv_sep, item_sep=names.item_sep, exclude_keys=names.exclude_keys
         )
-        task = json.dumps([text for text in overrides if not text.startswith("hydra.")])
-        text = self._template.replace(f"- {_TASK}", task).replace(str(_NUMBER), str(number))
+        text = self._template.replace(_TASK, json.dumps(list(overrides))).replace(str(_NUMBER), str(number))
         text = text.replace(_ID, json.dumps(str(number))).replace(_DIRNAME, json.dumps(dirname))
         return text.replace(_OUTPUT, json.dumps(str(folder)))
 
@@ -162,7 +175,7 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
     config.set_config(composed)
     try:
         folder = home / str(composed.hydra.sweep.subdir)
-        with open_dict(composed.hydra.runtime):
+        with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
             composed.hydra.runtime.output_dir = str(folder)
         config.set_config(composed)
         task, hydra = _split(composed)
@@ -176,8 +189,9 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
 def _split(composed: DictConfig) -> tuple[DictConfig, DictConfig]:
     """The config without Hydra's part, and Hydra's part, as `run_job` saves them."""
     hydra = OmegaConf.masked_copy(composed, "hydra")
-    task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    OmegaConf.set_struct(task, True)
+    task = copy.deepcopy(composed)  # a masked copy would forget the schema's types
+    with read_write(task), open_dict(task):
+        del task["hydra"]
     return task, hydra
 
 
@@ -193,7 +207,8 @@ def _template(hydra: DictConfig) -> str:
         marked.hydra.job.override_dirname = _DIRNAME
         marked.hydra.runtime.output_dir = _OUTPUT
         marked.hydra.overrides.task = [_TASK]
-    return OmegaConf.to_yaml(marked)
+    # one line for the list, so that any list fits in its place
+    return re.sub(rf"task:\s+- {_TASK}", f"task: {_TASK}", OmegaConf.to_yaml(marked))
 
 
 _NUMBER_BEGINS = tuple("+-.0123456789")

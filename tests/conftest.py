@@ -8,11 +8,19 @@ import pytest
 import torch
 from hypothesis import settings
 
-from helpers import CommandLine
+from harmonic.trial import Trial
+from helpers import CommandLine, config
 
 settings.register_profile("harmonic", deadline=None)
 settings.load_profile("harmonic")
 torch.set_num_threads(1)  # the tests themselves run in parallel
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the kernels once, before several workers would each compile them and say so."""
+    if not hasattr(session.config, "workerinput"):
+        trial = Trial(config("training.engine=native"))
+        trial.evaluate(trial.advance(trial.start(), 1)[0])
 
 
 @pytest.fixture

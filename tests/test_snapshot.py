@@ -1,0 +1,154 @@
+"""What the snapshot composes is what Hydra composes, for any overrides and any config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from harmonic.compose import config_root, prepare
+from harmonic.snapshot import Job, Snapshot, dump
+
+VALUES: dict[str, list[str | None]] = {
+    "seed": ["0", "7", "null", "1.5", "x"],
+    "model": ["shallow", "deep"],
+    "optimizer": ["sgd", "adam", "adamw"],
+    "model.width": ["3", "16", "[4,5]", "fifty", "'8'", "1e2"],
+    "model.activation": ["sin", "'snake'", '"relu"', "a b"],
+    "optimizer.lr": ["1e-4", "0.1", "nan", "inf", "-1", "${region.mass}", "1e-4x"],
+    "training.steps": ["5", "10", "'12'", "2.5"],
+    "training.engine": ["torch", "5", "true"],
+    "region.mass": ["0.5", "1", "${training.steps}"],
+    "data": ["harmonic"],
+    "data.noise": ["0", "0.25", "null"],
+    "+optimizer.momentum": ["0.9", "0"],
+    "++optimizer.lr": ["0.3"],
+    "+model.extra": ["{a: 1, b: [2, x]}", "'007'"],
+    "~data.noise": [None],
+    "~optimizer": [None],
+    "objective": ["gap", "[gap,final_loss]", "''"],
+    "figures": ["true", "false", "null", "yes"],
+    "+experiment": ["post_sgd", "post_deep"],
+    "hydra.sweep.subdir": ["x${hydra.job.num}", "${hydra.job.override_dirname}"],
+    "hydra/job_logging": ["default"],
+}
+
+PAIRS = [(key, value) for key, values in VALUES.items() for value in values]
+override = st.sampled_from([key if value is None else f"{key}={value}" for key, value in PAIRS])
+override_sets = st.lists(override, max_size=5, unique_by=lambda text: text.partition("=")[0])
+
+
+@pytest.fixture(scope="module")
+def loader() -> Iterator[ConfigLoader]:
+    prepare()
+    with initialize_config_dir(str(config_root() / "conf"), version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+@pytest.fixture(scope="module")
+def snapshot(loader: ConfigLoader) -> Snapshot:
+    return Snapshot(loader, load_master(loader))
+
+
+def load_master(loader: ConfigLoader) -> DictConfig:
+    return loader.load_configuration("config", ["hydra.sweep.dir=sweeps_of_tests"], run_mode=RunMode.MULTIRUN)
+
+
+def by_hydra(loader: ConfigLoader, overrides: list[str], number: int) -> dict[str, Any]:
+    """The resolved config, the unresolved one, Hydra's part and the folder, as its own launcher has them."""
+    composed = loader.load_sweep_config(load_master(loader), overrides)
+    with open_dict(composed):
+        composed.hydra.job.id, composed.hydra.job.num = str(number), number
+    HydraConfig.instance().set_config(composed)
+    folder = Path(composed.hydra.sweep.dir).absolute() / composed.hydra.sweep.subdir
+    with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
+        composed.hydra.runtime.output_dir = str(folder)
+    hydra = yaml.safe_load(OmegaConf.to_yaml(OmegaConf.masked_copy(composed, "hydra")))
+    task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    HydraConfig.instance().set_config(composed)
+    return {
+        "config": OmegaConf.to_container(task, resolve=True),
+        "yaml": OmegaConf.to_container(task),
+        "hydra": hydra,
+        "folder": folder,
+    }
+
+
+def parts(job: Job) -> dict[str, Any]:
+    return {
+        "config": job.config,
+        "yaml": OmegaConf.to_container(OmegaConf.create(job.yaml)),
+        "hydra": yaml.safe_load(job.hydra_yaml),
+        "folder": job.folder,
+    }
+
+
+@given(st.lists(override_sets, min_size=1, max_size=3))
+@settings(max_examples=60)
+def test_every_job_is_composed_as_hydra_does(loader: ConfigLoader, snapshot: Snapshot, jobs: list[list[str]]) -> None:
+    for number, overrides in enumerate(jobs):
+        try:
+            expected = by_hydra(loader, overrides, number)
+        except Exception as error:
+            with pytest.raises(type(error)):
+                snapshot.job(number, overrides)
+        else:
+            assert repr(parts(snapshot.job(number, overrides))) == repr(expected)  # nan is not nan
+
+
+def test_jobs_that_differ_in_values_cost_one_composition(loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = []
+    whole = loader.load_sweep_config
+
+    def counted(master: DictConfig, overrides: list[str]) -> DictConfig:
+        composed.append(overrides)
+        return whole(master, overrides)
+
+    monkeypatch.setattr(loader, "load_sweep_config", counted)
+    snapshot = Snapshot(loader, load_master(loader))
+    for number in range(60):
+        model = ("shallow", "deep")[number % 2]
+        snapshot.job(number, [f"model={model}", f"seed={number}", f"optimizer.lr={number + 1}e-5"])
+    assert len(composed) == 2
+
+
+def test_a_job_does_not_see_what_another_has_set(snapshot: Snapshot) -> None:
+    snapshot.job(0, ["model.width=3", "seed=5"])
+    snapshot.job(1, ["model.width=4"])
+    assert snapshot.job(2, ["seed=6"]).config["model"]["width"] == 50
+    assert snapshot.job(3, []).config["seed"] == 0
+
+
+def test_a_key_that_does_not_exist_is_hydras_error(snapshot: Snapshot) -> None:
+    with pytest.raises(HydraException, match=r"Could not override 'model\.widht'"):
+        snapshot.job(0, ["model.widht=3"])
+
+
+TEXT = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"]), max_size=8)
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)
+KEYS = st.from_regex("[a-z]{1,5}", fullmatch=True)
+NODES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
+
+
+@given(NODES)
+@settings(max_examples=200)
+def test_what_is_dumped_is_what_omegaconf_reads_back(node: Any) -> None:
+    def plain(text: str) -> bool:
+        return "${" not in text and text != "???"
+
+    if all(plain(text) for text in repr(node).split("'")):
+        read = OmegaConf.to_container(OmegaConf.create(dump({"node": node})))
+        assert isinstance(read, dict)
+        assert repr(read["node"]) == repr(node)
