@@ -9,6 +9,7 @@ the rest of the grid on which errors are taken.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -40,7 +41,12 @@ class Regions:
     def errors(self, prediction: NDArray[np.float32]) -> tuple[float, float]:
         """Root-mean-square error against the truth of a prediction (RESOLUTION^2,): dense, sparse."""
         squares = np.square(prediction.astype(np.float64) - self.truth)
-        return float(np.sqrt(squares[self.dense].mean())), float(np.sqrt(squares[~self.dense].mean()))
+        dense, sparse = (float(np.sqrt(squares.take(where).mean())) for where in self._where)
+        return dense, sparse
+
+    @cached_property
+    def _where(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return np.flatnonzero(self.dense), np.flatnonzero(~self.dense)
 
 
 def build(data: Data, mass: float) -> Regions:

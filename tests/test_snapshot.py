@@ -22,12 +22,25 @@ from harmonic.compose import config_root, prepare
 from harmonic.snapshot import Job, Snapshot, dump
 
 VALUES: dict[str, list[str | None]] = {
-    "seed": ["0", "7", "null", "1.5", "x"],
+    "seed": ["0", "7", "+5", "-0", "1_000", "007", "null", "1.5", "x"],
     "model": ["shallow", "deep"],
     "optimizer": ["sgd", "adam", "adamw"],
     "model.width": ["3", "16", "[4,5]", "fifty", "'8'", "1e2"],
     "model.activation": ["sin", "'snake'", '"relu"', "a b"],
-    "optimizer.lr": ["1e-4", "0.1", "nan", "inf", "-1", "${region.mass}", "1e-4x"],
+    "optimizer.lr": [
+        "1e-4",
+        "0.1",
+        "-.5",
+        "5.",
+        "1E5",
+        "0e0",
+        "10.50e+03",
+        "nan",
+        "inf",
+        "-1",
+        "${region.mass}",
+        "1e-4x",
+    ],
     "training.steps": ["5", "10", "'12'", "2.5"],
     "training.engine": ["torch", "5", "true"],
     "region.mass": ["0.5", "1", "${training.steps}"],

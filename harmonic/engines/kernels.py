@@ -4,13 +4,13 @@ The mathematics
 ===============
 B points are columns of x (2, B); a layer l of width n_l has weights W_l (n_l, n_{l-1}) and biases b_l (n_l,):
 
-    forward     A_0 = x,   Z_l = W_l A_{l-1} + b_l,   A_l = f(Z_l)          (n_l, B)   [_first, _forward]
-                o = w A_L + c                                              (B,)       [_forward]
-    loss        r = o - y,   loss = sum r^2,   g = dloss/do = 2 r          (B,)       [_residual]
-    backward    dw = A_L g,   dc = sum g,   D_L = (w^T g) * f'(Z_L)        (n_L, B)   [_backward]
-                dW_l = D_l A_{l-1}^T,   db_l = sum over points of D_l                 [_backward, _first_gradient]
-                D_{l-1} = (W_l^T D_l) * f'(Z_{l-1})                                   [_backward, _chain]
-    update      SGD, Adam, AdamW as in torch.optim                                    [_sgd, _adam]
+    forward     A_0 = x,   Z_l = W_l A_{l-1} + b_l,   A_l = f(Z_l)     (n_l, B)   [_forward, _combine, _activate]
+                o = w A_L + c                                         (B,)       [_forward, _add]
+    loss        r = o - y,   loss = sum r^2,   g = dloss/do = 2 r     (B,)       [_residual]
+    backward    dw = A_L g,   dc = sum g,   D_L = (w^T g) * f'(Z_L)   (n_L, B)   [_backward, _lift, _sum]
+                dW_l = D_l A_{l-1}^T,   db_l = D_l summed over points            [_backward, _first_gradient, _sum]
+                D_{l-1} = (W_l^T D_l) * f'(Z_{l-1})                              [_backward, _chain, _slope]
+    update      SGD, Adam, AdamW as in torch.optim                               [_sgd, _adam]
 
 How it is fast
 ==============
@@ -79,7 +79,7 @@ def _sin_cos(z):  # type: ignore[no-untyped-def]
 
 @_jit
 def _activate(code, z, slope):  # type: ignore[no-untyped-def]
-    """z (B,) becomes f(z); slope (B,) becomes f'(z) where `_chain` cannot have it from f(z)."""
+    """z (B,) becomes f(z); slope (B,) becomes f'(z) where `_slope` cannot have it from f(z)."""
     if code == SIGMOID:
         for i in range(z.size):
             z[i] = HALF + _half_sigmoid(z[i])
@@ -100,20 +100,15 @@ def _activate(code, z, slope):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _chain(code, a, slope, d):  # type: ignore[no-untyped-def]
-    """d (B,), the loss's derivative by a = f(z), becomes that by z."""
+def _slope(code, a, kept):  # type: ignore[no-untyped-def]
+    """f'(z) at one point, from a = f(z), or as `_activate` kept it."""
     if code == SIGMOID:
-        for i in range(d.size):
-            d[i] *= a[i] - a[i] * a[i]
-    elif code == TANH:
-        for i in range(d.size):
-            d[i] *= ONE - a[i] * a[i]
-    elif code == RELU:
-        for i in range(d.size):
-            d[i] = d[i] if a[i] > ZERO else ZERO
-    else:
-        for i in range(d.size):
-            d[i] *= slope[i]
+        return a - a * a
+    if code == TANH:
+        return ONE - a * a
+    if code == RELU:
+        return ONE if a > ZERO else ZERO
+    return kept
 
 
 # Rows of points --------------------------------------------------------------------------------------
@@ -138,13 +133,49 @@ def _add(w, a, out):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _lift(w, g, a, d):  # type: ignore[no-untyped-def]
-    """d = w g, and the sum of g a."""
+def _chain(code, a, slope, d):  # type: ignore[no-untyped-def]
+    """d, the loss's derivative by a = f(z), becomes that by z."""
+    for i in range(d.size):
+        d[i] *= _slope(code, a[i], slope[i])
+
+
+@_jit
+def _lift(code, w, g, a, slope, d):  # type: ignore[no-untyped-def]
+    """d = w g f'(z), and the sum of g a."""
     s = ZERO
     for i in range(d.size):
         s += g[i] * a[i]
-        d[i] = w * g[i]
+        d[i] = w * g[i] * _slope(code, a[i], slope[i])
     return s
+
+
+@_jit
+def _lift_to_first(code, w, x0, x1, g, a, slope, weights, bias):  # type: ignore[no-untyped-def]
+    """`_lift` and `_first_gradient` in one, where there is no hidden layer between."""
+    s = s0 = s1 = s2 = ZERO
+    for i in range(g.size):
+        s += g[i] * a[i]
+        d = g[i] * _slope(code, a[i], slope[i])
+        s0 += d * x0[i]
+        s1 += d * x1[i]
+        s2 += d
+    weights[0] += w * s0
+    weights[1] += w * s1
+    bias[0] += w * s2
+    return s
+
+
+@_jit
+def _first_gradient(x0, x1, d, weights, bias):  # type: ignore[no-untyped-def]
+    """Add one unit's dW (2,) and db (1,) of the first layer, from its d (B,)."""
+    s0 = s1 = s2 = ZERO
+    for i in range(d.size):
+        s0 += d[i] * x0[i]
+        s1 += d[i] * x1[i]
+        s2 += d[i]
+    weights[0] += s0
+    weights[1] += s1
+    bias[0] += s2
 
 
 @_jit
@@ -198,19 +229,6 @@ def _residual(out, y):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _first_gradient(x0, x1, d, weights, bias):  # type: ignore[no-untyped-def]
-    """Add one unit's dW (2,) and db (1,) of the first layer, from its d (B,)."""
-    s0 = s1 = s2 = ZERO
-    for i in range(d.size):
-        s0 += d[i] * x0[i]
-        s1 += d[i] * x1[i]
-        s2 += d[i]
-    weights[0] += s0
-    weights[1] += s1
-    bias[0] += s2
-
-
-@_jit
 def _backward(x0, x1, shape, code, theta, a, slope, g, d, product, gradient):  # type: ignore[no-untyped-def]
     """Add a block's gradient. d has the layout of a; product has room for the largest W."""
     count, depth = g.size, shape.size - 2
@@ -222,11 +240,12 @@ def _backward(x0, x1, shape, code, theta, a, slope, g, d, product, gradient):  #
     below = at - width * fan_in - width  # where the parameters of layer L begin
     for j in range(width):  # the output layer, and D_L
         begin, end = (layer + j) * count, (layer + j + 1) * count
-        gradient[at + j] += _lift(theta[at + j], g, a[begin:end], d[begin:end])
-        _chain(code, a[begin:end], slope[begin:end], d[begin:end])
-        if depth == 1:  # while the row is in the nearest cache
-            w = gradient[below + 2 * j : below + 2 * j + 2]
-            _first_gradient(x0, x1, d[begin:end], w, gradient[below + 2 * width + j : below + 2 * width + j + 1])
+        w, value, slopes = theta[at + j], a[begin:end], slope[begin:end]
+        if depth == 1:
+            weights, bias = gradient[below + 2 * j : below + 2 * j + 2], gradient[below + 2 * width + j :]
+            gradient[at + j] += _lift_to_first(code, w, x0, x1, g, value, slopes, weights, bias)
+        else:
+            gradient[at + j] += _lift(code, w, g, value, slopes, d[begin:end])
     gradient[at + width] += _sum(g)
     if depth == 1:
         return
@@ -235,15 +254,15 @@ def _backward(x0, x1, shape, code, theta, a, slope, g, d, product, gradient):  #
         at -= width * fan_in + width
         begin, end = layer * count, (layer + width) * count
         toward = d[begin:end].reshape(width, count)
-        value, slopes = a[begin:end].reshape(width, count), slope[begin:end].reshape(width, count)
-        bias = gradient[at + width * fan_in : at + width * fan_in + width]
+        values, kept = a[begin:end].reshape(width, count), slope[begin:end].reshape(width, count)
+        biases = gradient[at + width * fan_in : at + width * fan_in + width]
         for j in range(width):
             if level < depth:
-                _chain(code, value[j], slopes[j], toward[j])
+                _chain(code, values[j], kept[j], toward[j])
             if level == 1:
-                _first_gradient(x0, x1, toward[j], gradient[at + 2 * j : at + 2 * j + 2], bias[j : j + 1])
+                _first_gradient(x0, x1, toward[j], gradient[at + 2 * j : at + 2 * j + 2], biases[j : j + 1])
             else:
-                bias[j] += _sum(toward[j])
+                biases[j] += _sum(toward[j])
         if level > 1:
             layer -= fan_in
             feeding = a[layer * count : begin].reshape(fan_in, count)
@@ -251,8 +270,8 @@ def _backward(x0, x1, shape, code, theta, a, slope, g, d, product, gradient):  #
             np.dot(toward, feeding.T, outer)
             for i in range(width * fan_in):
                 gradient[at + i] += product[i]
-            weights = theta[at : at + width * fan_in].reshape(width, fan_in)
-            np.dot(weights.T, toward, d[layer * count : begin].reshape(fan_in, count))
+            forth = theta[at : at + width * fan_in].reshape(width, fan_in)
+            np.dot(forth.T, toward, d[layer * count : begin].reshape(fan_in, count))
 
 
 # Updates ---------------------------------------------------------------------------------------------
