@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.types import HydraContext
 from hydra.utils import instantiate
@@ -28,6 +29,7 @@ def launch(
     """
     configure_log(master.hydra.hydra_logging, master.hydra.verbose)
     _build(executor).shutdown()  # refuses a wrong executor before anything is composed
+    assert isinstance(context.config_loader, ConfigLoaderImpl)
     snapshot = Snapshot(context.config_loader, master)
     jobs = [snapshot.job(first + index, one) for index, one in enumerate(overrides)]
     runs = prepare(jobs, snapshot.home)

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from hydra._internal.config_loader_impl import get_overrides_dirname
-from hydra.core.config_loader import ConfigLoader
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
+
+from harmonic.repository import ReadOnce
 
 PLAIN_SUBDIR = "${hydra.job.num}"  # the only hydra.sweep.subdir that needs no composition
 
@@ -57,8 +58,9 @@ class Snapshot:
         master: the sweep's own config, as Hydra composed it.
     """
 
-    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
-        self._loader = loader
+    def __init__(self, loader: ConfigLoaderImpl, master: DictConfig) -> None:
+        self._loader = copy.copy(loader)
+        self._loader.repository = ReadOnce(loader.repository)
         self._master = master
         self._bases: dict[tuple[str, ...], _Base | None] = {}
         self._overrides: dict[str, Override] = {}
