@@ -23,6 +23,8 @@ check: .venv/installed
 bench: .venv/installed
 	$(BIN)/python tests/benchmarks/steps.py
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/growth.py
+	$(BIN)/python tests/benchmarks/sweeps.py
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

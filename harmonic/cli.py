@@ -90,7 +90,8 @@ def _is_hydras(error: Exception) -> bool:
 def _line(error: Exception) -> str:
     """An error in one line: Hydra's and OmegaConf's come in several."""
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return f"the output folder must be writable; got '{error.filename}' ({error.strerror})"
+        where = f"'{error.filename}' " if error.filename else ""
+        return f"the output folder must take what runs write; got {where}({error.strerror})"
     texts = [str(error)]
     if isinstance(error.__cause__, OmegaConfBaseException):
         texts.append(str(error.__cause__).partition("full_key:")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -37,9 +38,10 @@ def launch(
     return [_job_return(run, str(master.hydra.job.name)) for run in runs]
 
 
-def _build(executor: Any) -> Any:
+def _build(executor: Any) -> Executor:
+    rule = "hydra.launcher.executor must build a concurrent.futures.Executor"
     try:
-        return instantiate(executor)
+        built = instantiate(executor)
     except HarmonicError:
         raise
     except Exception as error:
@@ -47,7 +49,10 @@ def _build(executor: Any) -> Any:
         if isinstance(cause, HarmonicError):
             raise cause from None
         reason = " ".join(f"{type(cause).__name__}: {cause}".split())
-        raise ConfigError(f"hydra.launcher.executor must build a concurrent.futures.Executor; got {reason}") from error
+        raise ConfigError(f"{rule}; got {reason}") from error
+    if not isinstance(built, Executor):
+        raise ConfigError(f"{rule}; got {built!r}")
+    return built
 
 
 class _Return(JobReturn):

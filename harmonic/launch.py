@@ -115,7 +115,7 @@ def launch(runs: Sequence[Run], build: Callable[[], Executor], progress: SweepPr
     ledger, stop = Ledger(missing[0].place.table), threading.Event()
     try:
         with progress:
-            for run, outcome in _outcomes(missing, build, stop):
+            for run, outcome in _outcomes(missing, build, stop, progress.running):
                 _finish(run, outcome, ledger)
                 progress.finished(str(outcome.columns["status"]))
     except KeyboardInterrupt:
@@ -127,9 +127,9 @@ def launch(runs: Sequence[Run], build: Callable[[], Executor], progress: SweepPr
 
 
 def _outcomes(
-    missing: Sequence[Run], build: Callable[[], Executor], stop: threading.Event
+    missing: Sequence[Run], build: Callable[[], Executor], stop: threading.Event, watch: Callable[[int], None]
 ) -> Iterator[tuple[Run, Outcome]]:
-    """Runs with their outcomes, in the order in which they finish."""
+    """Runs with their outcomes, in the order in which they finish. watch: told how many run at present."""
     waiting, alone = list(reversed(missing)), list[Run]()
     while waiting or alone:
         executor = build()
@@ -142,6 +142,7 @@ def _outcomes(
                 if alone and not flying:
                     _submit(executor, alone.pop(), flying, stop)
                 done, _ = wait(flying, timeout=0.1, return_when=FIRST_COMPLETED)
+                watch(sum(future.running() for future in flying))
                 for future in done:
                     run = flying.pop(future)
                     error = future.exception()

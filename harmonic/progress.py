@@ -71,6 +71,7 @@ class SweepProgress:
         self.console = console or Console()
         self._every = every
         self._counts = dict.fromkeys(STATUSES, 0)
+        self._running = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -101,6 +102,10 @@ class SweepProgress:
         if kind is None:
             say(self.console, self._line())
 
+    def running(self, count: int) -> None:
+        """So many runs are being trained."""
+        self._running = count
+
     def finished(self, status: str) -> None:
         """Another run has ended so."""
         self._done += 1
@@ -113,7 +118,8 @@ class SweepProgress:
 
     def _tally(self) -> str:
         rate = self._done / max(time.monotonic() - self._started, 1e-9)
-        others = [f"{count} {status}" for status, count in self._counts.items() if count and status != "complete"]
+        counts = {"running": self._running, **self._counts}
+        others = [f"{count} {status}" for status, count in counts.items() if count and status != "complete"]
         return ", ".join([*others, f"{rate:.3g} runs/s"])
 
     def _line(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,4 +89,30 @@ class Failing(nn.Sequential):
             if self.patience < 0:
                 raise RuntimeError("this module has had enough")
         value: Tensor = self[0](x)
+        return value
+
+
+class Unpicklable(nn.Sequential):
+    """A module that no other process could be sent."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+        self.scale = lambda value: 2 * value
+
+    def forward(self, x: Tensor) -> Tensor:
+        value: Tensor = self.scale(super().forward(x))  # type: ignore[no-untyped-call]
+        return value
+
+
+class Deadly(nn.Sequential):
+    """A module that kills the process that trains it."""
+
+    def __init__(self, deadly: bool = True) -> None:
+        super().__init__(nn.Linear(2, 1))
+        self.deadly = deadly
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.deadly and self.training:
+            os.kill(os.getpid(), signal.SIGKILL)
+        value: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return value

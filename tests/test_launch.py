@@ -1,0 +1,203 @@
+"""A sweep on executors: the same runs whatever trains them, and nothing lost when one of them goes wrong."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from rich.console import Console
+
+from harmonic import load_curves, load_model, load_runs
+from harmonic.progress import SweepProgress
+from helpers import CommandLine, files
+
+SMALL = ("training.steps=150", "data.points=40")
+GRID = ("-m", "model=shallow,deep", "model.width=3,8", "seed=range(0,2)", *SMALL)
+PROCESSES = ("hydra/launcher/executor=processes", "hydra.launcher.executor.workers=2")
+HARMONIC = str(Path(sys.executable).with_name("harmonic"))
+TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+
+
+def results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs and their curves, without what differs from one making to the next."""
+    runs, curves = load_runs(folder), load_curves(folder)
+    number = dict(zip(runs["run"], runs["trial"], strict=True))
+    curves["run"] = curves["run"].map(number).astype(int)
+    return runs.drop(columns=["run", "sweep", "started", "train_s", "dir"]), curves
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [("hydra.launcher.executor.workers=1",), ("hydra.launcher.executor.workers=5",), PROCESSES],
+    ids=["one thread", "five threads", "processes"],
+)
+def test_a_sweep_is_the_same_on_any_executor(harmonic_command: CommandLine, executor: tuple[str, ...]) -> None:
+    folder = harmonic_command.folder
+    assert harmonic_command(*GRID, "hydra.sweep.dir=plain", "hydra/launcher=basic").code == 0
+    assert harmonic_command(*GRID, "hydra.sweep.dir=ours", *executor).code == 0
+    for theirs, ours in zip(results(folder / "plain"), results(folder / "ours"), strict=True):
+        pd.testing.assert_frame_equal(theirs, ours, check_exact=True)
+    for name in ("0", "5"):
+        pairs = [load_model(folder / sweep / name).state_dict() for sweep in ("plain", "ours")]
+        assert all(bool((pairs[0][key] == pairs[1][key]).all()) for key in pairs[0])
+
+
+def test_a_job_leaves_what_hydras_own_launcher_leaves(harmonic_command: CommandLine) -> None:
+    """But for its log, which `launch` writes, and the sections that name the launcher and the folder."""
+    folder = harmonic_command.folder
+    harmonic_command(*GRID, "hydra.sweep.dir=plain", "hydra/launcher=basic")
+    harmonic_command(*GRID, "hydra.sweep.dir=ours")
+    for number in range(8):
+        theirs, ours = folder / "plain" / str(number), folder / "ours" / str(number)
+        assert files(theirs) == files(ours)
+        for name in ("config.yaml", "overrides.yaml"):
+            assert yaml.safe_load((theirs / ".hydra" / name).read_text()) == yaml.safe_load(
+                (ours / ".hydra" / name).read_text()
+            )
+        hydra = [yaml.safe_load((each / ".hydra/hydra.yaml").read_text())["hydra"] for each in (theirs, ours)]
+        for section in ("job", "mode", "callbacks", "job_logging", "sweeper"):
+            assert hydra[0][section] == hydra[1][section], section
+        assert hydra[1]["runtime"]["output_dir"] == str(ours)
+        assert "final loss" in (ours / "harmonic.log").read_text()
+
+
+def test_rows_and_jobs_name_each_other(harmonic_command: CommandLine) -> None:
+    harmonic_command("-m", "model.width=5,3,9", "seed=4,2", *SMALL, "hydra.sweep.dir=sweep")
+    runs = load_runs(harmonic_command.folder / "sweep")
+    assert runs["trial"].tolist() == list(range(6))
+    assert list(zip(runs["model.width"], runs["seed"], strict=True)) == [(5, 4), (5, 2), (3, 4), (3, 2), (9, 4), (9, 2)]
+    assert [Path(name).name for name in runs["dir"]] == [str(number) for number in range(6)]
+    assert set(runs["sweep"]) == {"sweep"}
+
+
+def test_one_wrong_job_refuses_the_sweep(harmonic_command: CommandLine) -> None:
+    refused = harmonic_command("-m", "model.width=3,0,5", *SMALL, "hydra.sweep.dir=sweep")
+    assert refused.code == 2
+    assert "model.width" in refused.err
+    assert "(in job 1: model.width=0" in refused.err
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("hydra.launcher.executor.workers=0", "workers must be a whole number >= 1"),
+        ("hydra.launcher.executor.workers=-3", "got -3"),
+        ("hydra.launcher.executor._target_=no.such.thing", "got "),
+        ("hydra.launcher.executor._target_=harmonic.errors.HarmonicError", "must build a concurrent.futures.Executor"),
+    ],
+)
+def test_an_executor_that_cannot_be_had(harmonic_command: CommandLine, override: str, message: str) -> None:
+    refused = harmonic_command("-m", "seed=1,2", override, *SMALL)
+    assert refused.code == 2
+    assert message in refused.err
+    assert len(refused.err.splitlines()) == 1
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
+
+
+def test_an_engine_that_lacks_something_is_named(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("-m", "optimizer._target_=torch.optim.Rprop,torch.optim.SGD", "training.engine=native",
+                            "optimizer.lr=1e-4", *SMALL)  # fmt: skip
+    assert done.code != 0
+    assert "lacks the optimizer torch.optim.Rprop" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_model_that_cannot_be_pickled_trains_in_processes(harmonic_command: CommandLine) -> None:
+    """Its config travels, and its parameters come back: the module itself never does."""
+    done = harmonic_command("-m", "~model", "+model={_target_: helpers.Unpicklable}", "seed=0,1", *SMALL, *PROCESSES)
+    assert (done.code, done.err) == (0, "")
+    assert load_runs(harmonic_command.folder)["status"].tolist() == ["complete"] * 2
+
+
+def test_a_killed_worker_costs_its_run_alone(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("-m", "~model", "+model={_target_: helpers.Deadly}", "+model.deadly=false,true,false,false",
+                            *SMALL, *PROCESSES)  # fmt: skip
+    assert done.code == 1
+    runs = load_runs(harmonic_command.folder)
+    assert runs["status"].tolist() == ["complete", "failed", "complete", "complete"]
+    assert "TerminatedWorkerError" in runs["error"][1]
+    assert "Traceback" not in done.err
+
+
+def limit_files() -> None:
+    """A disk that takes no file larger than 24 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, 24_000))
+
+
+def test_a_full_disk_keeps_the_other_rows(tmp_path: Path) -> None:
+    command = [HARMONIC, "-m", "model.width=3,4,2000,5", "training.steps=20", "data.points=40", "hydra.sweep.dir=sweep",
+               "hydra.launcher.executor.workers=1"]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit_files, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("harmonic: the output folder must take what runs write; got ")
+    assert "Traceback" not in done.stderr
+    assert load_runs(tmp_path / "sweep")["model.width"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("optimizer=adam",), ("model=deep", "training.engine=torch", *PROCESSES)],
+    ids=["threads", "processes"],
+)
+def test_an_interrupt_ends_a_sweep_within_a_second(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    command = [HARMONIC, "-m", "training.steps=3,3000000", "seed=range(0,4)", "hydra.sweep.dir=sweep", *arguments]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
+        while not list(tmp_path.glob("sweep/[0-3]/model.safetensors")):
+            time.sleep(0.1)
+            assert sweep.poll() is None
+        time.sleep(1)  # the long ones have begun
+        family = psutil.Process(sweep.pid).children(recursive=True)
+        sweep.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        _, err = sweep.communicate(timeout=20)
+        took = time.monotonic() - asked
+    assert sweep.returncode == 130
+    kept = len(load_runs(tmp_path / "sweep"))
+    assert kept >= 1
+    assert err.splitlines()[-1] == f"harmonic: interrupted: {kept} of 8 runs are in the table"
+    assert "Traceback" not in err
+    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert took < 3, "a second, and two for a loaded machine"
+
+
+def shown(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_progress_without_a_terminal_is_lines() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    progress = SweepProgress(console, every=0)
+    progress.begin(5, 1)
+    with progress:
+        for status in ("complete", "failed", "diverged", "complete"):
+            progress.finished(status)
+    lines = shown(console).splitlines()
+    assert lines[0] == "1 of 5 runs are in the table already"
+    assert [line.split(" runs")[0] for line in lines[1:]] == ["2 of 5", "3 of 5", "4 of 5", "5 of 5", "5 of 5"]
+    assert "1 diverged, 1 failed" in lines[-1]
+    assert "runs/s" in lines[-1]
+    assert "left" in lines[1]
+
+
+def test_progress_on_a_terminal_is_a_bar() -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    progress = SweepProgress(console)
+    progress.begin(2, 0)
+    with progress:
+        progress.running(1)
+        progress.finished("failed")
+        progress.finished("complete")
+    assert "━" in shown(console)
+    assert "1 failed" in shown(console)
