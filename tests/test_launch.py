@@ -201,3 +201,12 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
         progress.finished("complete")
     assert "━" in shown(console)
     assert "1 failed" in shown(console)
+
+
+def test_an_executor_of_somebody_elses(harmonic_command: CommandLine) -> None:
+    group = harmonic_command.folder / "hydra" / "launcher" / "executor"
+    group.mkdir(parents=True)
+    (group / "mine.yaml").write_text("_target_: concurrent.futures.ThreadPoolExecutor\nmax_workers: 3\n")
+    done = harmonic_command("-cd", ".", "-m", "hydra/launcher/executor=mine", "seed=1,2", *SMALL)
+    assert (done.code, done.err) == (0, "")
+    assert load_runs(harmonic_command.folder)["status"].tolist() == ["complete"] * 2
