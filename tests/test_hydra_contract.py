@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from hydra import version
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 
 from hydra_plugins.hydra_harmonic.launcher import HarmonicLauncher
 
-# the suite's applications are of Hydra 1.1, whose changes Hydra announces
-pytestmark = pytest.mark.filterwarnings("default::UserWarning")
+# the suite's applications are of Hydra 1.1, and Hydra announces what it has changed since
+pytestmark = pytest.mark.filterwarnings(r"ignore:[\s\S]*Hydra:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def _no_version_of_harmonics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydra remembers in the process what version the last application asked for."""
+    monkeypatch.setattr(version.VersionBase.instance(), "version_base", version._UNSPECIFIED_)
 
 
 def test_hydra_finds_the_launcher() -> None:
