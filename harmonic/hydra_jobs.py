@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from harmonic import job
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
-from harmonic.launch import Run, prepare
 from harmonic.launch import launch as launch_runs
+from harmonic.launch import prepare
+from harmonic.ledger import Run
 from harmonic.progress import SweepProgress
 from harmonic.snapshot import Snapshot
 

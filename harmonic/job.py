@@ -48,6 +48,11 @@ class Place:
         return self.home / tables.FOLDER
 
     @property
+    def name(self) -> str:
+        """The folder as the table names it."""
+        return str(self.folder.relative_to(self.home))
+
+    @property
     def stem(self) -> str:
         """How the names of the parts begin that hold this run alone."""
         return "" if self.trial is None else f"{self.trial:06d}-"
@@ -56,40 +61,55 @@ class Place:
 @dataclass(frozen=True)
 class Outcome:
     """What training gave. columns: of the table; curve: columns of CURVE but `run`;
-    parameters: of a complete run; trace: the traceback of a failed one."""
+    parameters: of the network as it stands; trace: the traceback of a failed run;
+    result: what to go on with, where the run is but paused."""
 
     columns: Mapping[str, Any]
     curve: Mapping[str, Any]
     parameters: Mapping[str, Any] | None = None
     trace: str | None = None
+    result: Result | None = None
 
 
-def train_one(config: Config, listen: Listener = lambda _step, _losses: None) -> Outcome:
-    """Train one run. An exception in training is an outcome, `failed`.
+def train_one(
+    config: Config,
+    listen: Listener = lambda _step, _losses: None,
+    begun: Outcome | None = None,
+    until: int | None = None,
+) -> Outcome:
+    """Train one run, to its end or until a step. An exception in training is an outcome, `failed`.
+
+    Args:
+        listen: called with the losses as they come.
+        begun: what an earlier call gave, to go on with.
 
     Raises:
         ConfigError: something cannot be built as configured.
     """
     trial = Trial(config)
-    begun = {"engine": trial.engine.name, "started": datetime.now(UTC)}
+    identity = {"engine": trial.engine.name, "started": begun.columns["started"] if begun else datetime.now(UTC)}
     try:
-        result = train(trial, listen)
+        result = train(trial, listen, begun.result if begun else None, until)
     except ConfigError:
         raise
     except Exception as error:
-        return failure(error, begun)
-    parameters = result.state.parameters if result.status == "complete" else None
-    return Outcome(begun | _columns(result), _curve(result), parameters)
+        return failure(error, identity)
+    parameters = None if result.status == "diverged" else result.state.parameters
+    paused = result if result.status == "paused" else None
+    return Outcome(identity | _columns(result), _curve(result), parameters, result=paused)
 
 
-def failure(error: BaseException, begun: Mapping[str, Any] | None = None) -> Outcome:
+def failure(error: BaseException, identity: Mapping[str, Any] | None = None) -> Outcome:
     """The outcome of a run that raised."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    begun = begun or {"started": datetime.now(UTC)}
+    identity = identity or {"started": datetime.now(UTC)}
     nothing: dict[str, Any] = {name: [] for name in tables.CURVE if name != "run"}
-    return Outcome(
-        {**begun, "status": "failed", "error": reason}, nothing, trace="".join(traceback.format_exception(error))
-    )
+    columns = {**identity, "status": "failed", "error": reason(error)}
+    return Outcome(columns, nothing, trace="".join(traceback.format_exception(error)))
+
+
+def reason(error: BaseException) -> str:
+    """An exception in one line, as the table has it."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def record(config: Config, place: Place, outcome: Outcome) -> tables.Record:
@@ -101,7 +121,7 @@ def record(config: Config, place: Place, outcome: Outcome) -> tables.Record:
         "trial": place.trial,
         "seed": config.seed,
         "version": __version__,
-        "dir": str(place.folder.relative_to(place.home)),
+        "dir": place.name,
         **outcome.columns,
     }
     return tables.Record(row, leaves(config), {"run": [run] * len(outcome.curve["step"]), **outcome.curve})
@@ -115,7 +135,7 @@ def leaves(config: Config) -> dict[str, Any]:
 
 
 def write_model(config: Config, place: Place, outcome: Outcome) -> None:
-    """Write the parameters of a complete run into its folder."""
+    """Write the parameters of a run into its folder; of one that diverged or failed there are none."""
     if outcome.parameters is not None:
         models.save(place.folder / models.PARAMETERS_FILE, config.model, outcome.parameters)
 
@@ -144,7 +164,8 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
         ConfigError: something cannot be built as configured, or another run lies in this place.
         RunFailed: training raised an exception. The row is written, with status `failed`.
     """
-    earlier = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
+    rows = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
+    earlier = [row for row in rows if row["dir"] == place.name]
     if earlier and finished(config, place, earlier[-1]):
         return earlier[-1] | {"dir": str(place.folder)}
     outcome = train_one(config, listen)

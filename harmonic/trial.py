@@ -107,18 +107,24 @@ class Curve:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run. status: complete or diverged; steps: updates made before that."""
+    """A run as far as it has come. status: complete, paused (there are steps to go) or diverged;
+    losses: the loss before each update; looks: the errors by step, every `training.evaluate_every`;
+    errors: of the network as it stands, None where it diverged; train_s: seconds in steps alone."""
 
     status: str
     state: State
-    curve: Curve
+    losses: NDArray[np.float64]
+    looks: dict[int, Errors]
+    errors: Errors | None
     train_s: float
     error: str | None = None
 
     @property
-    def errors(self) -> Errors | None:
-        """The trained network's errors; None where it diverged."""
-        return self.curve.errors[self.state.step] if self.status == "complete" else None
+    def curve(self) -> Curve:
+        """The losses and errors on the way, with those of the network as it stands at the end."""
+        if self.errors is None:
+            return Curve(self.losses, self.looks)
+        return Curve(np.append(self.losses, self.errors.loss), self.looks | {self.state.step: self.errors})
 
 
 # Seconds of training between two calls of the listener, where steps are slow: how long an interrupt may
@@ -128,20 +134,29 @@ PATIENCE = 0.3
 Listener = Callable[[int, NDArray[np.float64]], None]
 
 
-def train(trial: Trial, listen: Listener = lambda _step, _losses: None) -> Result:
-    """Train from the first step to the last, or to the step whose loss is not finite.
+def train(
+    trial: Trial,
+    listen: Listener = lambda _step, _losses: None,
+    begun: Result | None = None,
+    until: int | None = None,
+) -> Result:
+    """Train to the last step, or to the step whose loss is not finite.
 
     Args:
         listen: called with the step of the first of some losses, and these losses, as they come.
+        begun: a paused run to go on with; None: from the first step.
+        until: the step at which to pause.
     """
     wanted, stride = trial.config.training.steps, trial.config.training.evaluate_every
-    state, pieces, errors = trial.start(), [np.empty(0)], dict[int, Errors]()
-    train_s, pace = 0.0, 10.0
-    while state.step < wanted:
+    end = wanted if until is None else min(until, wanted)
+    begun = begun or Result("paused", trial.start(), np.empty(0), {}, None, 0.0)
+    state, pieces, looks, train_s, pace = begun.state, [begun.losses], dict(begun.looks), begun.train_s, 10.0
+    while state.step < end:
         begin = state.step
         if begin % stride == 0:
-            errors[begin] = trial.evaluate(state)
-        segment = min(stride - begin % stride, wanted - begin, math.ceil(pace))
+            known = begun.errors if begin == begun.state.step else None
+            looks[begin] = known or trial.evaluate(state)
+        segment = min(stride - begin % stride, end - begin, math.ceil(pace))
         started = time.perf_counter()
         state, losses = trial.advance(state, segment)
         seconds = time.perf_counter() - started
@@ -149,13 +164,13 @@ def train(trial: Trial, listen: Listener = lambda _step, _losses: None) -> Resul
         pieces.append(losses)
         listen(begin, losses)
         if len(losses) < segment:
-            return _diverged(state, Curve(np.concatenate(pieces), errors), train_s)
-    last = trial.evaluate(state)
-    if not math.isfinite(last.loss):
-        return _diverged(state, Curve(np.concatenate(pieces), errors), train_s)
-    curve = Curve(np.concatenate([*pieces, [last.loss]]), errors | {wanted: last})
-    return Result("complete", state, curve, train_s)
+            return _diverged(state, np.concatenate(pieces), looks, train_s)
+    errors, losses = trial.evaluate(state), np.concatenate(pieces)
+    if not math.isfinite(errors.loss):
+        return _diverged(state, losses, looks, train_s)
+    return Result("complete" if end == wanted else "paused", state, losses, looks, errors, train_s)
 
 
-def _diverged(state: State, curve: Curve, train_s: float) -> Result:
-    return Result("diverged", state, curve, train_s, error=f"the loss before step {state.step} is not finite")
+def _diverged(state: State, losses: NDArray[np.float64], looks: dict[int, Errors], train_s: float) -> Result:
+    error = f"the loss before step {state.step} is not finite"
+    return Result("diverged", state, losses, looks, None, train_s, error)

@@ -43,7 +43,7 @@ def test_the_published_numbers_are_all_there() -> None:
 shares_replicates = pytest.mark.xdist_group("replicates")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def replicates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("post")
     jobs = [(experiment, seed) for experiment in post.EXPERIMENTS for seed in SEEDS]

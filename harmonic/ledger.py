@@ -1,0 +1,99 @@
+"""What a sweep writes of each finished run: its folder at once, its rows many to a part.
+
+Only the process that leads a sweep writes. A run's folder holds what Hydra's users look for there:
+`.hydra/config.yaml`, `hydra.yaml`, `overrides.yaml` and the log.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harmonic import job, tables
+from harmonic.job import Outcome, Place
+from harmonic.progress import PRINT_EVERY, summary
+from harmonic.schema import Config
+from harmonic.snapshot import Job, dump
+
+FLUSH_S = 0.5  # seconds for which finished runs may wait to be written together
+FLUSH_RUNS = 500
+
+
+@dataclass
+class Run:
+    """One run on its way: its job, checked config and place; then its row, and what it raised."""
+
+    job: Job
+    config: Config
+    place: Place
+    row: Mapping[str, Any] | None = None
+    error: BaseException | None = None
+
+
+@dataclass
+class Ledger:
+    """Writes finished runs into the sweep's table, many to a part."""
+
+    table: Path
+    pending: list[tables.Record] = field(default_factory=list)
+    written: int = 0
+    _last: float = field(default_factory=time.monotonic)
+
+    def adopt(self, runs: Iterable[Run]) -> None:
+        """Give the runs that are in the table already their rows.
+
+        Raises:
+            ConfigError: another run lies in the place of one of them.
+        """
+        if self.table.is_dir():
+            rows = {row["dir"]: row for row in tables.read_rows(self.table)}
+            for run in runs:
+                row = rows.get(run.place.name)
+                if row is not None and job.finished(run.config, run.place, row):
+                    run.row = row
+
+    def enter(self, run: Run, outcome: Outcome) -> None:
+        """Write all that a finished run leaves in its folder, and its rows with those of others."""
+        hydra = run.place.folder / ".hydra"
+        hydra.mkdir(parents=True, exist_ok=True)
+        _write(f"{hydra}/config.yaml", run.job.yaml)
+        _write(f"{hydra}/hydra.yaml", run.job.hydra_yaml)
+        _write(f"{hydra}/overrides.yaml", dump(list(run.job.overrides)))
+        job.write_model(run.config, run.place, outcome)
+        entry = job.record(run.config, run.place, outcome)
+        run.row = entry.row
+        self.pending.append(entry)
+        _write_log(run, outcome)
+        if outcome.trace is not None:
+            run.error = RuntimeError(outcome.columns["error"])
+        if run.config.figures:
+            self.flush()
+            job.draw(run.config, run.place)
+        elif len(self.pending) >= FLUSH_RUNS or time.monotonic() - self._last >= FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if self.pending:
+            tables.write_runs(self.table, f"{self.pending[0].row['run']}", self.pending)
+            self.written += len(self.pending)
+        self.pending, self._last = [], time.monotonic()
+
+
+def _write_log(run: Run, outcome: Outcome) -> None:
+    now = datetime.now().isoformat(sep=" ", timespec="milliseconds")
+    losses = outcome.curve["loss"]
+    lines = [f"{step} {losses[step]:.6g}" for step in range(0, len(losses), PRINT_EVERY)]
+    assert run.row is not None
+    lines.append(outcome.trace or summary({**run.row, "dir": str(run.place.folder)}))
+    text = "".join(f"[{now}][{__name__}][INFO] {line}\n" for line in lines)
+    _write(f"{run.place.folder}/harmonic.log", text)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes twice as long, for 4 files a run
+        file.write(text)

@@ -1,0 +1,144 @@
+"""Pieces of runs on an executor: put in, taken out as they finish, none lost when a worker dies.
+
+A piece is one call of `job.train_one`: a whole run, or a segment of one. An executor whose workers have
+died is built anew. What they held is tried once more, each by itself: so the piece that kills is found,
+and costs the others nothing but time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonic import job
+from harmonic.job import Outcome
+from harmonic.schema import Config
+
+BREAKAGES = 2  # pieces in whose company a worker died this often have failed
+POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
+
+Key = TypeVar("Key")
+
+
+class _Stopped(BaseException):
+    """Raised inside a training thread to end it; not an `Exception`, so that no run takes it for its own."""
+
+
+@dataclass
+class _Piece(Generic[Key]):
+    key: Key
+    config: Config
+    begun: Outcome | None
+    until: int | None
+    breakages: int = 0
+
+
+class Pool(Generic[Key]):
+    """The executor and what it is doing.
+
+    Args:
+        build: makes the executor; called again where its workers died.
+        width: pieces that it may hold; by default as many as it has workers, and one more where
+            there are several, so that none of them waits for the next piece.
+    """
+
+    def __init__(self, build: Callable[[], Executor], width: int | None = None) -> None:
+        self._build = build
+        self._executor = build()
+        self._flying: dict[Future[Outcome], _Piece[Key]] = {}
+        self._alone = deque[_Piece[Key]]()  # to be tried once more
+        self._stop = threading.Event()
+        self.workers = int(getattr(self._executor, "_max_workers", 2))
+        self._width = width or (self.workers + 1 if self.workers > 1 else 1)
+
+    def __enter__(self) -> Pool[Key]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing running."""
+        self._end()
+
+    @property
+    def held(self) -> int:
+        """Pieces put in and not yet taken out."""
+        return len(self._flying) + len(self._alone)
+
+    @property
+    def room(self) -> int:
+        """Pieces that may be put in now."""
+        quarantined = any(piece.breakages for piece in self._flying.values())
+        return 0 if self._alone or quarantined else self._width - len(self._flying)
+
+    @property
+    def running(self) -> int:
+        """Pieces in training at present."""
+        return min(sum(future.running() for future in self._flying), self.workers)
+
+    def put(self, key: Key, config: Config, begun: Outcome | None = None, until: int | None = None) -> None:
+        """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
+        self._submit(_Piece(key, config, begun, until))
+
+    def take(self) -> Sequence[tuple[Key, Outcome]]:
+        """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`."""
+        if self._alone and not self._flying:
+            self._submit(self._alone.popleft())
+        done, _ = wait(self._flying, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        finished, breakage = list[tuple[Key, Outcome]](), None
+        for future in [future for future in self._flying if future in done]:  # in the order they were put in
+            error = future.exception()
+            if isinstance(error, BrokenExecutor):
+                breakage = error
+            else:
+                piece = self._flying.pop(future)
+                finished.append((piece.key, future.result() if error is None else job.failure(error)))
+        return finished if breakage is None else finished + self._rebuild(breakage)
+
+    def _submit(self, piece: _Piece[Key]) -> None:
+        try:
+            if isinstance(self._executor, ThreadPoolExecutor):
+                call = self._executor.submit(job.train_one, piece.config, self._listen, piece.begun, piece.until)
+            else:
+                call = self._executor.submit(job.train_one, piece.config, begun=piece.begun, until=piece.until)
+        except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
+            call = Future()
+            call.set_exception(error)
+            piece.breakages -= 1
+        self._flying[call] = piece
+
+    def _listen(self, _step: int, _losses: NDArray[np.float64]) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+
+    def _rebuild(self, error: BrokenExecutor) -> list[tuple[Key, Outcome]]:
+        """Another executor for what the broken one held; the pieces that are given up."""
+        self._end()
+        given_up = []
+        for piece in self._flying.values():
+            piece.breakages += 1
+            if piece.breakages >= BREAKAGES:
+                given_up.append((piece.key, job.failure(error)))
+            else:
+                self._alone.append(piece)
+        self._flying = {}
+        self._executor = self._build()
+        return given_up
+
+    def _end(self) -> None:
+        if isinstance(self._executor, ThreadPoolExecutor):
+            self._stop.set()
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._stop.clear()
+        elif hasattr(self._executor, "_executor_manager_thread"):  # loky's, which can end its workers at once
+            self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+        else:
+            self._executor.shutdown(wait=False, cancel_futures=True)
