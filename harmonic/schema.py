@@ -26,6 +26,10 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "sin", "snake")
 OBJECTIVES = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "train_s")
 SEEDS = 2**32  # torch's generator on the CPU keeps the lower 32 bits of a seed
 
+# what is a whole number however its range is written
+WHOLE = ("seed", "data.points", "data.seed", "model.width", "model.depth", "model.seed",
+         "training.steps", "training.evaluate_every")  # fmt: skip
+
 MLP_TARGET = "harmonic.models.MLP"
 HARMONIC_TARGET = "harmonic.data.Harmonic"
 

@@ -1,0 +1,150 @@
+"""Samplers and pruners: what `_target_` names, built; and draws that depend on the trial's number alone."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from hydra.utils import get_class, instantiate
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
+from optuna.samplers import BaseSampler, GridSampler, QMCSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from harmonic.errors import ConfigError
+from harmonic.search.space import Space
+
+# What Optuna imports only when the first trial that needs it is drawn.
+_NEEDS = {"CmaEsSampler": "cmaes"}
+
+# Samplers whose seed names one order of points for the whole study, wherever it is taken up.
+_SEQUENCES = (QMCSampler, GridSampler)
+
+
+class Numbered(BaseSampler):
+    """A sampler whose draws for a trial follow from the seed, the trial's number and the trials before it.
+
+    Optuna's samplers keep a generator that a new process would start from the beginning. This one builds
+    its sampler anew for every trial, seeded by (seed, number): a study that was interrupted goes on as it
+    would have gone, and no two processes that share one draw the same.
+
+    Args:
+        build: the sampler with a given seed.
+        seed: of the study.
+    """
+
+    def __init__(self, build: Callable[[int | None], BaseSampler], seed: int | None) -> None:
+        self._build, self._seed = build, seed
+        self._sampler = build(seed)
+        self._reseeds = seed is not None and not isinstance(self._sampler, _SEQUENCES)
+        self.exhausted = False  # a finite space has been searched
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        if self._reseeds:
+            (seed,) = np.random.SeedSequence([int(self._seed or 0), trial.number]).generate_state(1)
+            self._sampler = self._build(int(seed))
+        self._sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        try:
+            self._sampler.after_trial(study, trial, state, values)
+        except RuntimeError as error:  # so a finite space ends; Optuna knows `stop` inside `optimize` alone
+            if "Study.stop" not in str(error):
+                raise
+            self.exhausted = True
+
+    def reseed_rng(self) -> None:
+        self._sampler.reseed_rng()
+
+
+def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
+    """The sampler that `hydra.sweeper.sampler` names.
+
+    Raises:
+        ConfigError: there is no such class, it refuses its arguments, or needs a package that is not there.
+    """
+    kind = _class("sampler", section, BaseSampler)
+    takes = inspect.signature(kind).parameters
+    given = {key: value for key, value in section.items() if key != "seed" or "seed" in takes}
+    if "search_space" in takes and "search_space" not in given:
+        given["search_space"] = {one.name: one.values() for one in space.parameters}
+
+    def build(seed: int | None) -> BaseSampler:
+        return _built("sampler", {**given, "seed": seed} if "seed" in takes else given)
+
+    return Numbered(build, given.get("seed"))
+
+
+def build_pruner(section: Mapping[str, Any], rung: int, steps: int) -> BasePruner:
+    """The pruner that `hydra.sweeper.pruner` names; resources that it is not given are the run's.
+
+    Args:
+        rung: steps between two reports.
+        steps: of a whole run.
+
+    Raises:
+        ConfigError: as `build_sampler`.
+    """
+    kind = _class("pruner", section, BasePruner)
+    ours = {"min_resource": rung, "max_resource": steps}
+    missing = {key: value for key, value in ours.items() if key in inspect.signature(kind).parameters}
+    pruner: BasePruner = _built("pruner", {**missing, **section})
+    return pruner
+
+
+def prunes_steps(section: Mapping[str, Any]) -> bool:
+    """Whether a pruner looks at the steps of a run."""
+    return _class("pruner", section, BasePruner) is not NopPruner and not prunes_seeds(section)
+
+
+def prunes_seeds(section: Mapping[str, Any]) -> bool:
+    """Whether a pruner, or the one that it wraps, looks at one seed after the other."""
+    wrapped = section.get("wrapped_pruner")
+    if wrapped:
+        return prunes_seeds(wrapped)
+    return issubclass(_class("pruner", section, BasePruner), WilcoxonPruner)
+
+
+def _class(key: str, section: Mapping[str, Any], base: type) -> type:
+    rule = f"hydra.sweeper.{key}._target_ must name a class of optuna.{key}s"
+    try:
+        kind = get_class(str(section["_target_"]))
+    except Exception as error:  # whatever importing it raises
+        raise ConfigError(f"{rule}; got {section['_target_']}") from error
+    if not issubclass(kind, base):
+        raise ConfigError(f"{rule}; got {section['_target_']}")
+    package = _NEEDS.get(kind.__name__)
+    if package and find_spec(package) is None:
+        raise ConfigError(f"hydra.sweeper.{key}={kind.__name__} needs the package {package}: pip install {package}")
+    return kind
+
+
+def _built(key: str, section: Mapping[str, Any]) -> Any:
+    try:
+        return instantiate(dict(section), _convert_="all")
+    except Exception as error:  # whatever its constructor raises
+        cause = error.__cause__ or error
+        if isinstance(cause, ImportError):
+            name = cause.name or str(cause)
+            raise ConfigError(f"hydra.sweeper.{key} needs the package {name}: pip install {name}") from error
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+        raise ConfigError(f"hydra.sweeper.{key} must be one that can be built; got {reason}") from error

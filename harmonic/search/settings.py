@@ -1,0 +1,129 @@
+"""What `hydra.sweeper` says of a search, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from harmonic.errors import ConfigError
+from harmonic.schema import OBJECTIVES, SEEDS
+
+DIRECTIONS = ("minimize", "maximize")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sweeper's keys as plain values; what each means stands in `SearchConf` of the plugins."""
+
+    params: Mapping[str, Any]
+    n_trials: int
+    n_jobs: int | None
+    direction: Sequence[str]
+    seeds: Sequence[int]  # empty: the config's own
+    sampler: Mapping[str, Any]
+    pruner: Mapping[str, Any]
+    rungs: int | None
+    prune_by: str | None
+    study_name: str | None
+    storage: str | None
+    max_retries: int
+    max_failure_rate: float
+    timeout: float | None
+    target: float | None
+    patience: int | None
+    allow_changes: bool
+
+    @classmethod
+    def checked(cls, section: Mapping[str, Any]) -> Settings:
+        """The settings with every value in range.
+
+        Raises:
+            ConfigError: a value breaks its rule.
+        """
+        plain = {
+            str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            for key, value in section.items()
+        }
+        directions = plain["direction"] if isinstance(plain["direction"], list) else [plain["direction"]]
+        for one in directions:
+            if one not in DIRECTIONS:
+                raise _broken("direction", f"one of {', '.join(DIRECTIONS)}, or a list of them", one)
+        if plain["prune_by"] is not None and plain["prune_by"] not in OBJECTIVES:
+            raise _broken("prune_by", f"one of {', '.join(OBJECTIVES)}", plain["prune_by"])
+        return cls(
+            params=plain["params"] or {},
+            n_trials=_whole("n_trials", plain["n_trials"], 1),
+            n_jobs=_optional_whole("n_jobs", plain["n_jobs"], 1),
+            direction=directions,
+            seeds=_seeds(plain["seeds"]),
+            sampler=_built_by("sampler", plain["sampler"]),
+            pruner=_built_by("pruner", plain["pruner"]),
+            rungs=_optional_whole("rungs", plain["rungs"], 1),
+            prune_by=plain["prune_by"],
+            study_name=_name(plain["study_name"]),
+            storage=plain["storage"],
+            max_retries=_whole("max_retries", plain["max_retries"], 0),
+            max_failure_rate=_real("max_failure_rate", plain["max_failure_rate"], "a number from 0 to 1", 0, 1),
+            timeout=_optional_real("timeout", plain["timeout"], "a number of seconds >= 0", 0),
+            target=_optional_real("target", plain["target"], "a finite number", -math.inf),
+            patience=_optional_whole("patience", plain["patience"], 1),
+            allow_changes=bool(plain["allow_changes"]),
+        )
+
+
+def _broken(key: str, rule: str, value: object) -> ConfigError:
+    return ConfigError.broken(f"hydra.sweeper.{key}", rule, value)
+
+
+def _whole(key: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise _broken(key, f"a whole number >= {least}", value)
+    return value
+
+
+def _optional_whole(key: str, value: Any, least: int) -> int | None:
+    return None if value is None else _whole(key, value, least)
+
+
+def _real(key: str, value: Any, rule: str, low: float, high: float = math.inf) -> float:
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or not low <= number <= high:
+        raise _broken(key, rule, value)
+    return number
+
+
+def _optional_real(key: str, value: Any, rule: str, low: float) -> float | None:
+    return None if value is None else _real(key, value, rule, low)
+
+
+def _built_by(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("_target_"), str) or "." not in value["_target_"]:
+        raise _broken(f"{key}._target_", f"the dotted path of a class, as optuna.{key}s.<class>", value)
+    return value
+
+
+def _name(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise _broken("study_name", "a text, or null: the name of the sweep's folder", value)
+    return value
+
+
+def _seeds(value: Any) -> Sequence[int]:
+    """The seeds of a list, or of the text of a Hydra sweep such as range(0,8)."""
+    seeds = value
+    if isinstance(value, str):
+        parsed = OverridesParser.create().parse_override(f"seed={value}")
+        seeds = list(parsed.sweep_iterator()) if parsed.is_discrete_sweep() else parsed.value()
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        seeds = [seeds]
+    if seeds is None:
+        return []
+    valid = isinstance(seeds, list) and seeds and len(set(map(str, seeds))) == len(seeds)
+    if not valid or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < SEEDS for s in seeds):
+        raise _broken("seeds", f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value)
+    return list(seeds)

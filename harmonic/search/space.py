@@ -1,0 +1,228 @@
+"""The search space: Hydra's sweep syntax, as Optuna's distributions.
+
+    model.width=interval(8,128)                  whole numbers from 8 to 128, for the width is one
+    optimizer.lr=tag(log,interval(1e-4,1e-1))    reals, even on a log scale
+    model.width=range(8,128,8)                   Hydra's range: 128 is excluded
+    model.activation=tanh,snake                  a choice; of a group's options, if it names a group
+
+A parameter whose key only some options of a group have is searched under these alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep, Transformer
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
+
+from harmonic.errors import ConfigError
+from harmonic.schema import WHOLE
+
+SYNTAX = "interval(a,b), tag(log,interval(a,b)), range(a,b,step) or a,b,c"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is searched. name: its key, as in the table; key: as the override writes it (`+` included);
+    text: its range as written; options: a choice's values, as overrides write them; group: whether it
+    chooses a group's option."""
+
+    name: str
+    key: str
+    text: str
+    distribution: BaseDistribution
+    options: Mapping[Any, str]
+    group: bool
+
+    def draw(self, trial: Trial) -> Any:
+        """A value for this trial."""
+        one = self.distribution
+        if isinstance(one, CategoricalDistribution):
+            return trial.suggest_categorical(self.name, one.choices)
+        if isinstance(one, IntDistribution):
+            return trial.suggest_int(self.name, one.low, one.high, step=one.step, log=one.log)
+        assert isinstance(one, FloatDistribution)
+        return trial.suggest_float(self.name, one.low, one.high, step=one.step, log=one.log)
+
+    def override(self, value: Any) -> str:
+        """The override that sets this value."""
+        return f"{self.key}={self.options[value] if self.options else repr(value)}"
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The first and the last of its values."""
+        one = self.distribution
+        if isinstance(one, CategoricalDistribution):
+            return one.choices[0], one.choices[-1]
+        assert isinstance(one, IntDistribution | FloatDistribution)
+        return one.low, one.high
+
+    def values(self) -> list[Any]:
+        """All its values.
+
+        Raises:
+            ConfigError: there is no end of them.
+        """
+        one = self.distribution
+        if isinstance(one, CategoricalDistribution):
+            return list(one.choices)
+        assert isinstance(one, IntDistribution | FloatDistribution)
+        if one.step is None or one.log:
+            raise ConfigError(f"a grid needs choices or ranges; got {self.name}={self.text}")
+        return [one.low + index * one.step for index in range(round((one.high - one.low) / one.step) + 1)]
+
+
+class Space:
+    """What a sweep searches, and what it sets once for all its trials.
+
+    Args:
+        params: the sweep file's, by key.
+        arguments: the command line's overrides, which go before those.
+        loader: knows the groups.
+        compose: the config with some overrides.
+
+    Raises:
+        ConfigError: nothing is searched, or a range has no values.
+        HydraException: an override cannot be parsed.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        arguments: Sequence[str],
+        loader: ConfigLoader,
+        compose: Callable[[Sequence[str]], DictConfig],
+    ) -> None:
+        parser = OverridesParser.create(config_loader=loader)
+        written = parser.parse_overrides([f"{key}={_text(value)}" for key, value in params.items()])
+        chosen = {_name(one): one for one in [*written, *parser.parse_overrides(list(arguments))]}
+        self.fixed = [str(one.input_line) for one in chosen.values() if not one.is_sweep_override()]
+        searched = [one for one in chosen.values() if one.is_sweep_override()]
+        if not searched:
+            raise ConfigError(f"a search needs at least one parameter, <key>={SYNTAX}; got none")
+        self.parameters = [_parameter(one, bool(loader.get_group_options(one.key_or_group))) for one in searched]
+        self._compose = compose
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        for one in self.parameters:
+            if not any(self._active(one, combination) for combination in self.combinations()):
+                raise ConfigError(f"'{one.name}' must be a key of the config to be searched; +{one.name}= adds one")
+
+    @property
+    def groups(self) -> list[Parameter]:
+        return [one for one in self.parameters if one.group]
+
+    def combinations(self) -> list[dict[str, Any]]:
+        """The first option of every group, and each of its others with the first of the rest."""
+        first = {one.name: one.ends[0] for one in self.groups}
+        others = [{**first, one.name: option} for one in self.groups for option in list(one.options)[1:]]
+        return [first, *others]
+
+    def suggest(self, trial: Trial) -> dict[str, Any]:
+        """Values for a trial, by name."""
+        values = {one.name: one.draw(trial) for one in self.groups}
+        chosen = dict(values)
+        for one in self.parameters:
+            if not one.group and self._active(one, chosen):
+                values[one.name] = one.draw(trial)
+        return {one.name: values[one.name] for one in self.parameters if one.name in values}
+
+    def overrides(self, values: Mapping[str, Any]) -> list[str]:
+        """The overrides of a trial with these values."""
+        return [*self.fixed, *(one.override(values[one.name]) for one in self.parameters if one.name in values)]
+
+    def corners(self) -> list[dict[str, Any]]:
+        """For every combination of groups, all parameters at one end and all at the other."""
+        return [
+            {**groups, **{p.name: p.ends[end] for p in self.parameters if not p.group and self._active(p, groups)}}
+            for groups in self.combinations()
+            for end in (0, 1)
+        ]
+
+    def _active(self, parameter: Parameter, groups: Mapping[str, Any]) -> bool:
+        """Whether the config has the parameter's key where these options are chosen."""
+        if parameter.group or parameter.key.startswith("+"):
+            return True
+        overrides = [*self.fixed, *(one.override(groups[one.name]) for one in self.groups)]
+        composed = self._composed.get(tuple(overrides))
+        if composed is None:
+            composed = self._composed[tuple(overrides)] = self._compose(overrides)
+        section, _, leaf = parameter.name.rpartition(".")
+        node = OmegaConf.select(composed, section) if section else composed
+        return isinstance(node, DictConfig) and leaf in node
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+
+
+def _name(override: Override) -> str:
+    package = f"@{override.package}" if override.package is not None else ""
+    return f"{override.key_or_group}{package}"
+
+
+def _parameter(override: Override, group: bool) -> Parameter:
+    name, options = _name(override), dict[Any, str]()
+    text = str(override.input_line).partition("=")[2]
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        distribution = _interval(name, text, value)
+    elif isinstance(value, RangeSweep):
+        distribution = _range(name, text, value)
+    else:
+        for element in override.sweep_iterator(transformer=Transformer.identity):
+            options[_category(element)] = Override._get_value_element_as_str(element)
+        if not options:
+            raise ConfigError(f"{name}={text} must have at least one value; got none")
+        distribution = CategoricalDistribution(tuple(options))
+    return Parameter(name, override.get_key_element(), text, distribution, options, group)
+
+
+def _category(element: Any) -> Any:
+    """An option as Optuna keeps it: a plain value, or the text of what is more than that."""
+    if isinstance(element, QuotedString):
+        return element.text
+    if element is None or isinstance(element, bool | int | float | str):
+        return element
+    return Override._get_value_element_as_str(element)
+
+
+def _interval(name: str, text: str, sweep: IntervalSweep) -> BaseDistribution:
+    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    assert low is not None
+    assert high is not None
+    _check(name, text, low, high, log)
+    if name in WHOLE or (isinstance(low, int) and isinstance(high, int)):
+        if low != int(low) or high != int(high):
+            raise ConfigError(f"{name}={text} must have whole numbers as its ends; got {low:g} and {high:g}")
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(float(low), float(high), log=log)
+
+
+def _range(name: str, text: str, sweep: RangeSweep) -> BaseDistribution:
+    values, log = sorted(sweep.range()), "log" in sweep.tags
+    if not values:
+        raise ConfigError(f"{name}={text} must hold a value (its end is excluded); got none")
+    low, high, step = values[0], values[-1], abs(sweep.step)
+    _check(name, text, low, high + step, log)
+    if log and step != 1:
+        raise ConfigError(f"{name}={text} must have a step of 1 on a log scale; got {step:g}")
+    if all(isinstance(value, int) for value in values):
+        return IntDistribution(int(low), int(high), step=int(step), log=log)
+    if name in WHOLE:
+        raise ConfigError(f"{name}={text} must hold whole numbers; got {low:g} and steps of {step:g}")
+    return FloatDistribution(float(low), float(high), step=None if log else float(step), log=log)
+
+
+def _check(name: str, text: str, low: float, high: float, log: bool) -> None:
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ConfigError(f"{name}={text} must have its lower end first, below its upper; got {low:g} and {high:g}")
+    if log and low <= 0:
+        raise ConfigError(f"{name}={text} must lie above 0 on a log scale; got {low:g}")
