@@ -30,16 +30,21 @@ def launch(
         ConfigError: one of the jobs, or the executor, cannot be had as configured. Nothing was trained.
     """
     configure_log(master.hydra.hydra_logging, master.hydra.verbose)
-    _build(executor).shutdown()  # refuses a wrong executor before anything is composed
+    build_executor(executor).shutdown()  # refuses a wrong executor before anything is composed
     assert isinstance(context.config_loader, ConfigLoaderImpl)
     snapshot = Snapshot(context.config_loader, master)
     jobs = [snapshot.job(first + index, one) for index, one in enumerate(overrides)]
     runs = prepare(jobs, snapshot.home)
-    launch_runs(runs, lambda: _build(executor), SweepProgress())
+    launch_runs(runs, lambda: build_executor(executor), SweepProgress())
     return [_job_return(run, str(master.hydra.job.name)) for run in runs]
 
 
-def _build(executor: Any) -> Executor:
+def build_executor(executor: Any) -> Executor:
+    """The executor that a config names.
+
+    Raises:
+        ConfigError: nothing of that name builds one.
+    """
     rule = "hydra.launcher.executor must build a concurrent.futures.Executor"
     try:
         built = instantiate(executor)

@@ -65,18 +65,21 @@ class SweepProgress:
     Args:
         console: where to.
         every: seconds between two lines where there is no terminal.
+        unit: what is counted.
     """
 
-    def __init__(self, console: Console | None = None, every: float = 5.0) -> None:
+    def __init__(self, console: Console | None = None, every: float = 5.0, unit: str = "runs") -> None:
         self.console = console or Console()
         self._every = every
+        self._unit = unit
+        self._note = ""
         self._counts = dict.fromkeys(STATUSES, 0)
         self._running = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("runs, {task.fields[tally]}"),
+            TextColumn(unit + ", {task.fields[tally]}"),
             TimeRemainingColumn(),
             console=self.console,
             disable=not self.console.is_terminal,
@@ -88,7 +91,7 @@ class SweepProgress:
         self._total, self._kept, self._done = total, kept, 0
         self._bar.update(self._task, total=total, completed=kept)
         if kept:
-            say(self.console, f"{kept} of {total} runs are in the table already")
+            say(self.console, f"{kept} of {total} {self._unit} are in the table already")
 
     def __enter__(self) -> SweepProgress:
         self._started = self._said = time.monotonic()
@@ -99,6 +102,7 @@ class SweepProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        self._running = 0
         if kind is None:
             say(self.console, self._line())
 
@@ -106,8 +110,9 @@ class SweepProgress:
         """So many runs are being trained."""
         self._running = count
 
-    def finished(self, status: str) -> None:
-        """Another run has ended so."""
+    def finished(self, status: str, note: str = "") -> None:
+        """Another one has ended so. note: what else there is to say."""
+        self._note = note or self._note
         self._done += 1
         self._counts[status] += 1
         self._bar.update(self._task, completed=self._kept + self._done, tally=self._tally())
@@ -120,12 +125,12 @@ class SweepProgress:
         rate = self._done / max(time.monotonic() - self._started, 1e-9)
         counts = {"running": self._running, **self._counts}
         others = [f"{count} {status}" for status, count in counts.items() if count and status != "complete"]
-        return ", ".join([*others, f"{rate:.3g} runs/s"])
+        return ", ".join([*others, f"{rate:.3g} {self._unit}/s", *([self._note] if self._note else [])])
 
     def _line(self) -> str:
         left = (time.monotonic() - self._started) / max(self._done, 1) * (self._total - self._kept - self._done)
         ending = f", {left:.0f} s left" if left else ""
-        return f"{self._kept + self._done} of {self._total} runs, {self._tally()}{ending}"
+        return f"{self._kept + self._done} of {self._total} {self._unit}, {self._tally()}{ending}"
 
 
 def say(console: Console, line: str) -> None:
@@ -136,12 +141,17 @@ def say(console: Console, line: str) -> None:
 
 def summary(row: Mapping[str, Any]) -> str:
     """One line on a finished run: its errors, or why it has none, and where it was written."""
-    folder = Path(row["dir"])
-    if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())
-    if row["status"] != "complete":
+    folder = shown(Path(row["dir"]))
+    if row["status"] in ("diverged", "failed"):
         return f"{row['status']}: {row['error']} | {folder}"
+    if row["status"] == "pruned":
+        return f"pruned at step {row['steps']} | {folder}"
     return (
         f"final loss {row['final_loss']:.6g} | dense RMSE {row['dense_rmse']:.3g} | "
         f"sparse RMSE {row['sparse_rmse']:.3g} | gap {row['gap']:.3g} | {folder}"
     )
+
+
+def shown(folder: Path) -> Path:
+    """A folder as a reader wants it: relative to where they stand, if it lies there."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder

@@ -68,8 +68,11 @@ class Snapshot:
         self._groups: dict[str, bool] = {}
         self.home = Path(str(master.hydra.sweep.dir)).absolute()
 
-    def job(self, number: int, overrides: Sequence[str]) -> Job:
+    def job(self, number: int, overrides: Sequence[str], below: str = "") -> Job:
         """The job with this number and these overrides.
+
+        Args:
+            below: the folder of its files within the job's own.
 
         Raises:
             HydraException: the overrides do not fit the config tree.
@@ -87,10 +90,18 @@ class Snapshot:
         texts = [text for text, one in zip(overrides, parsed, strict=True) if not one.is_hydra_override()]
         if shared is not None:
             try:
-                return shared.job(number, texts, of_task, plain, self.home)
+                return shared.job(number, texts, of_task, plain, self.home / str(number) / below)
             except OmegaConfBaseException:
                 pass  # Hydra says it in its own words
-        return _whole(self._compose(number, overrides), number, texts, self.home)
+        return _whole(self._compose(number, overrides), number, texts, self.home, below)
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The config with these overrides, Hydra's part included.
+
+        Raises:
+            HydraException: the overrides do not fit the config tree.
+        """
+        return self._compose(0, overrides)
 
     def _compose(self, number: int, overrides: Sequence[str]) -> DictConfig:
         """Hydra's own composition of a job."""
@@ -172,9 +183,8 @@ class _Base:
         overrides: Sequence[str],
         parsed: Sequence[Override],
         plain: Sequence[Override],
-        home: Path,
+        folder: Path,
     ) -> Job:
-        folder = home / str(number)
         hydra_yaml = self._fill(number, overrides, parsed, folder)
         if self._constant is None:
             for override in plain:
@@ -221,13 +231,13 @@ def _laid(config: Plain, path: Sequence[str], value: Any) -> Plain:
     return {**config, head: _laid(config[head], rest, value) if rest else value}
 
 
-def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Path) -> Job:
+def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Path, below: str) -> Job:
     """A job from its own composition alone."""
     config = HydraConfig.instance()
     before = config.cfg
     config.set_config(composed)
     try:
-        folder = home / str(composed.hydra.sweep.subdir)
+        folder = home / str(composed.hydra.sweep.subdir) / below
         with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
             composed.hydra.runtime.output_dir = str(folder)
         config.set_config(composed)

@@ -49,6 +49,7 @@ OUTCOME = {
     "error": pa.string(),  # why it diverged or failed
     "dir": pa.string(),  # on disk relative to the table's parent; absolute once loaded
 }
+FRONT = "pareto"  # column of searches with several objectives: whether a run is of the front
 CURVE = {
     "run": pa.string(),
     "step": pa.int64(),
@@ -112,6 +113,13 @@ def _rows(records: Sequence[Record]) -> pa.Table:
     return pa.table(columns)
 
 
+def write_front(table: Path, runs: Mapping[str, bool]) -> None:
+    """Mark runs of several objectives: whether each is of the Pareto front; in place of earlier marks."""
+    table.mkdir(parents=True, exist_ok=True)
+    marks = {"run": pa.array(list(runs), pa.string()), FRONT: pa.array(list(runs.values()), pa.bool_())}
+    _write_part(table / "front-0.parquet", pa.table(marks))
+
+
 def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
     """The rows of a table as they were written, oldest first; of the parts whose names begin alike."""
     parts = [_read(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
@@ -167,7 +175,13 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
     frame = frame.assign(begun=begun).sort_values(["begun", "trial", "started"]).drop(columns="begun")
     # a run that failed and was made again lies in the same folder
-    return frame.drop_duplicates("dir", keep="last", ignore_index=True)
+    frame = frame.drop_duplicates("dir", keep="last", ignore_index=True)
+    marks = [marked for part in _parts(Path(path), "front") if (marked := _read(part)) is not None]
+    if marks:
+        columns = pa.concat_tables(marks).to_pydict()
+        front = dict(zip(columns["run"], columns[FRONT], strict=True))
+        frame[FRONT] = frame["run"].map(front).astype("boolean")
+    return frame
 
 
 def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:

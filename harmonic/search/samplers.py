@@ -62,9 +62,7 @@ class Numbered(BaseSampler):
     ) -> Any:
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         try:
             self._sampler.after_trial(study, trial, state, values)
         except RuntimeError as error:  # so a finite space ends; Optuna knows `stop` inside `optimize` alone
@@ -89,7 +87,8 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
         given["search_space"] = {one.name: one.values() for one in space.parameters}
 
     def build(seed: int | None) -> BaseSampler:
-        return _built("sampler", {**given, "seed": seed} if "seed" in takes else given)
+        sampler: BaseSampler = _built("sampler", {**given, "seed": seed} if "seed" in takes else given)
+        return sampler
 
     return Numbered(build, given.get("seed"))
 

@@ -45,7 +45,7 @@ class Settings:
         Raises:
             ConfigError: a value breaks its rule.
         """
-        plain = {
+        plain: dict[str, Any] = {
             str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for key, value in section.items()
         }

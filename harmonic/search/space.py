@@ -160,7 +160,11 @@ class Space:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+    )
 
 
 def _name(override: Override) -> str:

@@ -1,0 +1,194 @@
+"""The search itself: ask, train, report, tell.
+
+No trial waits for another. A new one is asked when a worker would otherwise idle, so that as few as
+possible are in flight and each knows as much as possible of those before it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import Trial, TrialState
+
+from harmonic.errors import ConfigError, RunFailed
+from harmonic.job import Outcome
+from harmonic.progress import SweepProgress
+from harmonic.search.candidate import STATES, Candidate, Piece, Replicate, Stage
+from harmonic.search.crews import Crew
+from harmonic.search.samplers import Numbered
+from harmonic.search.settings import Settings
+from harmonic.search.space import Space
+from harmonic.search.study import FINISHED, Judge, left_running
+
+SAME_ERRORS = 3  # in a row: the fault is not the trial's
+
+
+@dataclass
+class Search:
+    """One sweep of a study.
+
+    Args:
+        objectives: columns whose means are a trial's values.
+        stages: of every trial.
+        prune_by: the column that the pruner looks at.
+    """
+
+    study: Study
+    space: Space
+    crew: Crew
+    settings: Settings
+    sampler: Numbered
+    judge: Judge
+    progress: SweepProgress
+    objectives: Sequence[str]
+    stages: Callable[[Sequence[Replicate]], Sequence[Stage]]
+    prune_by: str
+    flying: list[Candidate] = field(default_factory=list)
+    ended: str | None = None  # why no more trials are asked
+
+    def run(self) -> None:
+        """Go on until the study holds `n_trials`, or one of the other ends is reached.
+
+        Raises:
+            RunFailed: too many trials failed, or all with the same error.
+        """
+        self._began, self._failed, self._errors = time.monotonic(), 0, list[str]()
+        self._best, self._since_best = self._best_so_far()
+        self.flying = [self._candidate(trial) for trial in left_running(self.study)]
+        while True:
+            while self.crew.room > 0 and (piece := self._next_piece()):
+                self.crew.put(piece)
+            if not self.flying:
+                break
+            self.progress.running(self.crew.running)
+            for piece, outcome in self.crew.take() if self.crew.held else ():
+                self._receive(piece, outcome)
+            done = [one for one in self.flying if one.at_rest and self._ends(one)]
+            self.crew.flush()  # a trial is told when its rows are on disk
+            for candidate in done:
+                self._tell(candidate)
+
+    def _next_piece(self) -> Piece | None:
+        """A piece of the oldest trial that has one, or else of a new trial."""
+        for candidate in self.flying:
+            if piece := candidate.next_piece():
+                return piece
+        if not self._may_ask():
+            return None
+        self.flying.append(self._candidate(self.study.ask()))
+        return self.flying[-1].next_piece()
+
+    def _may_ask(self) -> bool:
+        settings, begun = self.settings, (*FINISHED, TrialState.RUNNING)
+        if settings.n_jobs is not None and len(self.flying) >= settings.n_jobs:
+            return False
+        if len(self.study.get_trials(deepcopy=False, states=begun)) >= settings.n_trials:
+            return False
+        if settings.timeout is not None and time.monotonic() - self._began >= settings.timeout:
+            self.ended = f"the timeout of {settings.timeout:g} s has passed"
+        elif settings.target is not None and not self._better(settings.target, self._best):
+            self.ended = f"the target {settings.target:g} is reached"
+        elif settings.patience is not None and self._since_best >= settings.patience:
+            self.ended = f"{self._since_best} trials have brought no improvement"
+        elif self.sampler.exhausted:
+            self.ended = "every point of the space has been tried"
+        return self.ended is None
+
+    def _candidate(self, trial: Trial) -> Candidate:
+        values = self.space.suggest(trial)
+        try:
+            replicates = self.crew.replicates(trial.number, self.space.overrides(values))
+        except ConfigError:
+            self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
+            raise
+        return Candidate(trial, values, replicates, self.stages(replicates), self.objectives)
+
+    def _receive(self, piece: Piece, outcome: Outcome) -> None:
+        """Take what a piece gave, and write its run if that has ended."""
+        if outcome.columns["status"] == "failed":
+            self._errors.append(str(outcome.columns["error"]))
+        else:
+            self._errors.clear()
+        if piece.candidate.receive(piece, outcome, self.settings.max_retries):
+            self.crew.enter(piece.replicate)
+        if len(self._errors) >= SAME_ERRORS and len(set(self._errors[-SAME_ERRORS:])) == 1:
+            raise RunFailed(f"the sweep ends, for {SAME_ERRORS} runs in a row failed alike with {self._errors[-1]}")
+
+    def _ends(self, candidate: Candidate) -> bool:
+        """Whether the trial ends after this stage; else the next one is on its way."""
+        pruned = False
+        if not candidate.spoilt and len(candidate.stages) > 1:
+            pruned = self.judge.prunes(candidate.trial, candidate.stage.step, candidate.mean(self.prune_by))
+        if not (candidate.spoilt or pruned or candidate.at_last_stage):
+            candidate.next_stage()
+            return False
+        for cut in candidate.end(pruned and not candidate.at_last_stage):
+            self.crew.enter(cut)
+        return True
+
+    def _tell(self, candidate: Candidate) -> None:
+        """Tell Optuna how a trial ended."""
+        self.flying.remove(candidate)
+        values, state = candidate.results(), STATES[candidate.status]
+        if state is TrialState.COMPLETE and any(map(math.isnan, values)):
+            state = TrialState.FAIL
+        for key, value in _attributes(candidate, state).items():
+            candidate.trial.set_user_attr(key, value)
+        complete = state is TrialState.COMPLETE
+        self.judge.end(candidate.trial, state, candidate.mean(self.prune_by) if complete else None)
+        self.study.tell(candidate.trial, values if complete else None, state=state)
+        if complete and len(values) == 1 and self._better(values[0], self._best):
+            self._best, self._since_best = values[0], 0
+            self._note = f"best {self.objectives[0]} {best_text(candidate)}"
+        else:
+            self._since_best += 1
+        self.progress.finished(candidate.status, getattr(self, "_note", ""))
+        self._failed += candidate.status == "failed"
+        if self._failed > self.settings.max_failure_rate * self.settings.n_trials:
+            raise RunFailed(
+                f"hydra.sweeper.max_failure_rate lets {self.settings.max_failure_rate:g} of the "
+                f"{self.settings.n_trials} trials fail; {self._failed} have, the last with {candidate.error}"
+            )
+
+    def _better(self, value: float, than: float) -> bool:
+        """Whether a value is strictly better than another."""
+        return value > than if self.study.directions[0] is StudyDirection.MAXIMIZE else value < than
+
+    def _best_so_far(self) -> tuple[float, int]:
+        """The best value of the study as it is, and the number of trials since."""
+        best, since = -math.inf if self.study.directions[0] is StudyDirection.MAXIMIZE else math.inf, 0
+        for one in self.study.get_trials(deepcopy=False, states=FINISHED):
+            value = one.values[0] if one.state is TrialState.COMPLETE and one.values else None
+            if value is not None and len(self.study.directions) == 1 and self._better(value, best):
+                best, since = value, 0
+            else:
+                since += 1
+        return best, since
+
+
+def _attributes(candidate: Candidate, state: TrialState) -> Mapping[str, Any]:
+    """What the study keeps of a trial beside its values."""
+    rows = [one.run.row for one in candidate.replicates if one.run is not None and one.run.row is not None]
+    attributes: dict[str, Any] = {"status": candidate.status, "replicates": len(candidate.replicates)}
+    if rows:
+        attributes["runs"] = [str(row["run"]) for row in rows]
+        attributes["dir"] = str(candidate.number)
+    if state is TrialState.COMPLETE and (spread := candidate.spread()) is not None:
+        attributes["spread"] = spread
+    if candidate.error:
+        attributes["error"] = candidate.error
+    return attributes
+
+
+def best_text(candidate: Candidate) -> str:
+    """A trial's first value with its spread, and its parameters."""
+    spread = candidate.spread()
+    tolerance = f" ± {spread[0]:.2g}" if spread else ""
+    values = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+                      for name, value in candidate.values.items())  # fmt: skip
+    return f"{candidate.results()[0]:.4g}{tolerance} at {values}"

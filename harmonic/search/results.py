@@ -1,0 +1,117 @@
+"""What a search found: `optimization_results.yaml`, the Pareto front in the table, a few lines to read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+
+from harmonic import tables
+from harmonic.compose import repeat
+from harmonic.progress import say, shown
+from harmonic.tables import write_atomically
+
+FILE = "optimization_results.yaml"
+NAMED = 5  # trials named of those that failed alike
+
+
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """The best trial, or the Pareto front of several objectives; empty where none is complete."""
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        return []
+    return [study.best_trial] if len(study.directions) == 1 else study.best_trials
+
+
+def write(study: Study, home: Path, objectives: Sequence[str]) -> list[dict[str, Any]]:
+    """Write the results file and mark the front in the table; the best trials, as the file has them.
+
+    The file holds what Hydra's official Optuna sweeper writes there (`best_params` and `best_value`, or
+    `solutions`), and with each trial its spread over seeds, its folder and the command that repeats it.
+    """
+    solutions = [_solution(one, home) for one in best_trials(study)]
+    results: dict[str, Any] = {"name": "optuna", "study": study.study_name, "objective": list(objectives)}
+    if len(study.directions) > 1:
+        results["solutions"] = solutions
+        mark_front(study, home / tables.FOLDER)
+    elif solutions:
+        found = dict(solutions[0])
+        results |= {"best_params": found.pop("params"), "best_value": found.pop("values")[0]}
+        results |= {f"best_{key}": value for key, value in found.items()}
+    states = [one.state.name.lower() for one in study.get_trials(deepcopy=False)]
+    results["trials"] = {state: states.count(state) for state in sorted(set(states))}
+    text = yaml.safe_dump(results, sort_keys=False, allow_unicode=True, width=1000)
+    write_atomically(home / FILE, text.encode())
+    return solutions
+
+
+def mark_front(study: Study, table: Path) -> None:
+    """Tell the table which runs are of the Pareto front."""
+    front = {one.number for one in study.best_trials}
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    tables.write_front(table, {run: one.number in front for one in complete for run in one.user_attrs.get("runs", [])})
+
+
+def _solution(one: FrozenTrial, home: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {"params": dict(one.params), "values": list(one.values), "trial": one.number}
+    if spread := one.user_attrs.get("spread"):
+        found["spread"] = list(spread)
+    if "dir" in one.user_attrs:
+        found["dir"] = str(home / one.user_attrs["dir"])
+        found["repeat"] = command(home, one)
+    return found
+
+
+def command(home: Path, one: FrozenTrial) -> str | None:
+    """The command line that trains a trial's runs once more; None where its folder is gone."""
+    folder = home / one.user_attrs["dir"]
+    configs = sorted(folder.glob(".hydra/config.yaml")) + sorted(folder.glob("*/.hydra/config.yaml"))
+    if not configs:
+        return None
+    seeds = [int(path.parents[1].name) for path in configs if path.parents[1] != folder]
+    overrides = repeat(yaml.safe_load(configs[0].read_text()))
+    if len(seeds) > 1:
+        texts = ",".join(map(str, sorted(seeds)))
+        overrides = ["-m", *(text for text in overrides if not text.startswith("seed=")), f"seed={texts}"]
+    return shlex.join(["harmonic", *overrides])
+
+
+def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequence[dict[str, Any]]) -> None:
+    """Print what was found, and what failed, by cause."""
+    console = Console()
+    if not solutions:
+        say(console, "no trial was completed")
+    if len(study.directions) > 1:
+        say(console, f"Pareto front: {len(solutions)} trials ({' and '.join(objectives)})")
+    for one in solutions:
+        spreads = one.get("spread") or [None] * len(objectives)
+        values = [
+            f"{name} {value:.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
+            for name, value, spread in zip(objectives, one["values"], spreads, strict=True)
+        ]
+        params = " ".join(f"{key}={value}" for key, value in one["params"].items())
+        say(console, f"{', '.join(values)} | trial {one['trial']}: {params}")
+    if len(solutions) == 1 and solutions[0].get("repeat"):
+        say(console, f"again: {solutions[0]['repeat']}")
+    for cause, numbers in causes(study).items():
+        named = ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")
+        say(console, f"{len(numbers)} {cause} (trials {named})")
+    say(console, f"results in {shown(home)}")
+
+
+def causes(study: Study) -> dict[str, list[int]]:
+    """The numbers of the trials that have no value, by cause."""
+    numbers = dict[str, list[int]]()
+    for one in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+        status = one.user_attrs.get("status", "failed")
+        error = one.user_attrs.get("error", "no value")
+        cause = (
+            "diverged" if status == "diverged" else f"{'failed' if status == 'failed' else 'without a value'}: {error}"
+        )
+        numbers.setdefault(cause, []).append(one.number)
+    return numbers

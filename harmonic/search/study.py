@@ -1,0 +1,199 @@
+"""The study of a sweep: where it is kept, what it must agree with, and what was left running in it.
+
+By default it is `study.journal` in the sweep's folder. A study remembers its search space and base
+config, so that a sweep which would mix two different ones is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.study import Study, StudyDirection
+from optuna.trial import Trial, TrialState
+
+from harmonic.errors import ConfigError
+from harmonic.search.settings import Settings
+
+JOURNAL = "study.journal"
+IDENTITY = "harmonic"  # the study's attribute that holds its space and base config
+LOCK_GRACE_S = 5  # after which the lock of a process that died is broken
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+SHOWN = 4  # differences shown of many
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What all trials of a study share. space: range by parameter; seeds: of the replicates;
+    config: leaves that are not searched, by dotted key."""
+
+    space: Mapping[str, str]
+    seeds: Sequence[int]
+    config: Mapping[str, Any]
+
+    def flat(self) -> dict[str, Any]:
+        ranges = {f"the range of {name}": text for name, text in self.space.items()}
+        return json.loads(json.dumps({**ranges, "hydra.sweeper.seeds": list(self.seeds), **self.config}))  # type: ignore[no-any-return]
+
+
+def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: BasePruner) -> Study:
+    """The sweep's study, made where there is none yet.
+
+    Raises:
+        ConfigError: the storage cannot be reached, is damaged, or holds such a study with other directions.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", ExperimentalWarning)
+    name = settings.study_name or home.name
+    if settings.storage is None:
+        mend_journal(home / JOURNAL)
+    try:
+        storage = _storage(settings.storage, home)
+        study = optuna.create_study(
+            storage=storage, sampler=sampler, pruner=pruner, study_name=name,
+            directions=[StudyDirection[one.upper()] for one in settings.direction], load_if_exists=True,
+        )  # fmt: skip
+    except ImportError as error:
+        package = error.name or str(error)
+        raise ConfigError(f"hydra.sweeper.storage needs the package {package}: pip install {package}") from error
+    except Exception as error:  # each database driver has exceptions of its own
+        rule = "hydra.sweeper.storage must be a storage of Optuna's that can be reached"
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{rule}; got {settings.storage} ({type(error).__name__}: {reason})") from error
+    directions = [one.name.lower() for one in study.directions]
+    if directions != list(settings.direction):
+        wanted = ", ".join(settings.direction)
+        raise ConfigError(
+            f"the study '{name}' must have the directions of this sweep; "
+            f"it has {', '.join(directions)}, this one {wanted}: choose another hydra.sweeper.study_name"
+        )
+    return study
+
+
+def _storage(url: str | None, home: Path) -> BaseStorage | str:
+    if url is None:
+        path = str(home / JOURNAL)
+        return JournalStorage(JournalFileBackend(path, JournalFileSymlinkLock(path, grace_period=LOCK_GRACE_S)))
+    if "://" not in url:
+        raise ValueError("not a URL, as sqlite:///study.db")
+    return url
+
+
+def mend_journal(path: Path) -> str | None:
+    """Cut off a journal's last line where a process died while it wrote; what was done, in one line.
+
+    Raises:
+        ConfigError: another line is damaged. Nothing was touched.
+    """
+    if not path.is_file():
+        return None
+    lines = path.read_bytes().splitlines(keepends=True)
+    damaged = [number for number, line in enumerate(lines, 1) if not _is_record(line)]
+    if not damaged:
+        return None
+    if damaged != [len(lines)]:
+        raise ConfigError(
+            f"each line of the journal '{path}' must be a whole record; got a damaged line {damaged[0]} of "
+            f"{len(lines)}: restore the file, or move it away to begin a new study"
+        )
+    with path.open("r+b") as file:
+        file.truncate(sum(len(line) for line in lines[:-1]))
+    return f"the last line of '{path}' was cut off, and is left out"
+
+
+def _is_record(line: bytes) -> bool:
+    with suppress(ValueError):
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    return False
+
+
+def agree(study: Study, identity: Identity, allow_changes: bool) -> list[str]:
+    """See that a study goes on as it began, and remember how; the differences that were allowed.
+
+    Raises:
+        ConfigError: space, seeds or base config differ from those the study began with.
+    """
+    now, before = identity.flat(), study.user_attrs.get(IDENTITY)
+    if before is None:
+        study.set_user_attr(IDENTITY, now)
+        return []
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    changes = [f"{key}: {_shown(before, key)} -> {_shown(now, key)}" for key in keys]
+    if changes and not allow_changes:
+        more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+        raise ConfigError(
+            f"a sweep must go on with the space and config that it began with; got {'; '.join(changes[:SHOWN])}{more}: "
+            "choose another hydra.sweep.dir, or hydra.sweeper.allow_changes=true"
+        )
+    if changes:
+        study.set_user_attr(IDENTITY, now)
+    return changes
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return str(flat[key]) if key in flat else "(nothing)"
+
+
+def finished(study: Study) -> int:
+    """The number of trials that have ended, however."""
+    return len(study.get_trials(deepcopy=False, states=FINISHED))
+
+
+def left_running(study: Study) -> list[Trial]:
+    """The trials that were running when their sweep died, to be run again under their own numbers."""
+    return [Trial(study, one._trial_id) for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]
+
+
+class Judge:
+    """Reports to the pruner, and asks it. A study of several objectives knows no pruning: there a second
+    study of the same storage, `<name>-pruning`, holds one column's reports.
+
+    Args:
+        study: the sweep's.
+        pruner: its pruner.
+    """
+
+    def __init__(self, study: Study, pruner: BasePruner) -> None:
+        self._shadow: Study | None = None
+        if len(study.directions) > 1:
+            self._shadow = optuna.create_study(
+                storage=study._storage, study_name=f"{study.study_name}-pruning", pruner=pruner,
+                sampler=optuna.samplers.RandomSampler(), load_if_exists=True,
+            )  # fmt: skip
+        self._trials: dict[int, Trial] = {}
+
+    def prunes(self, trial: Trial, step: int, value: float) -> bool:
+        """Report a trial's value at a step; whether to end it there."""
+        judged = self._judged(trial)
+        frozen = judged.study._storage.get_trial(judged._trial_id)
+        if step not in frozen.intermediate_values:
+            judged.report(value, step)
+        return judged.should_prune()
+
+    def end(self, trial: Trial, state: TrialState, value: float | None) -> None:
+        """The trial has ended so."""
+        judged = self._trials.pop(trial.number, None)
+        if judged is not None:
+            judged.study.tell(judged, value if state is TrialState.COMPLETE else None, state=state)
+
+    def _judged(self, trial: Trial) -> Trial:
+        if self._shadow is None:
+            return trial
+        if trial.number not in self._trials:
+            running = self._shadow.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            mine = [one for one in running if one.user_attrs.get("trial") == trial.number]
+            judged = Trial(self._shadow, mine[0]._trial_id) if mine else self._shadow.ask()
+            judged.set_user_attr("trial", trial.number)
+            self._trials[trial.number] = judged
+        return self._trials[trial.number]

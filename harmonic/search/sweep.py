@@ -1,0 +1,219 @@
+"""From Hydra's call to a finished search: check all, open the study, search, tell what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.utils import configure_log
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from harmonic import tables
+from harmonic.errors import ConfigError
+from harmonic.hydra_jobs import build_executor
+from harmonic.job import Place
+from harmonic.launch import Interrupted, checked
+from harmonic.progress import SweepProgress, say
+from harmonic.search import results
+from harmonic.search.candidate import Replicate, Stage, plan
+from harmonic.search.crews import Batches, Crew, Streaming
+from harmonic.search.loop import Search
+from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
+from harmonic.search.settings import Settings
+from harmonic.search.space import Space
+from harmonic.search.study import JOURNAL, Identity, Judge, agree, finished, mend_journal, open_study
+from harmonic.snapshot import Snapshot
+
+LOCK = ".lock"
+
+
+class Sweep:
+    """One call of the sweeper.
+
+    Args:
+        launcher: Hydra's, set up for the sweep.
+        streams: whether its executor can train the task piece by piece.
+        section: `hydra.sweeper`.
+        arguments: the command line's overrides.
+
+    Raises:
+        ConfigError: something cannot be had as configured. Nothing was trained.
+    """
+
+    def __init__(
+        self,
+        context: HydraContext,
+        master: DictConfig,
+        launcher: Launcher,
+        streams: bool,
+        section: Mapping[str, Any],
+        arguments: Sequence[str],
+    ) -> None:
+        configure_log(master.hydra.hydra_logging, master.hydra.verbose)
+        assert isinstance(context.config_loader, ConfigLoaderImpl)
+        self.master, self.launcher, self.streams = master, launcher, streams
+        self.settings = Settings.checked(section)
+        self.snapshot = Snapshot(context.config_loader, master)
+        self.home = self.snapshot.home
+        self.space = Space(self.settings.params, arguments, context.config_loader, self.snapshot.compose)
+        self.base = self.snapshot.compose(self.space.overrides(self.space.corners()[0]))
+        self.objectives = self._objectives()
+        self._check()
+        self.sampler = build_sampler(self.settings.sampler, self.space)
+        steps, rung = self._steps() if streams else (1, 1)
+        self.pruner = build_pruner(self.settings.pruner, rung, steps)
+
+    def run(self) -> None:
+        """Search, or go on with a search, and write what was found.
+
+        Raises:
+            Interrupted: on SIGINT; what is finished is kept.
+            HarmonicError: the study is another's, or the sweep ended by its failures.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.home / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ConfigError(
+                f"one sweep at a time may write to '{self.home}'; another is at it: "
+                "wait, or choose another hydra.sweep.dir"
+            ) from None
+        with lock:
+            self._search()
+
+    def _search(self) -> None:
+        console, settings = Console(), self.settings
+        if settings.storage is None and (mended := mend_journal(self.home / JOURNAL)):
+            say(console, mended)
+        study = open_study(settings, self.home, self.sampler, self.pruner)
+        for change in agree(study, self._identity(), settings.allow_changes):
+            say(console, f"changed: {change}")
+        OmegaConf.save(self.master, self.home / "multirun.yaml")
+        there = finished(study)
+        progress = SweepProgress(console, unit="trials")
+        progress.begin(max(settings.n_trials, there), there)
+        if there >= settings.n_trials:
+            say(console, f"nothing to do: n_trials={settings.n_trials}, and the study has {there} finished trials")
+        judge = Judge(study, self.pruner)
+        with progress, self._crew() as crew:
+            search = Search(
+                study, self.space, crew, settings, self.sampler, judge, progress,
+                self.objectives, self._stages, settings.prune_by or self.objectives[0],
+            )  # fmt: skip
+            try:
+                search.run()
+            except KeyboardInterrupt:
+                crew.flush()
+                raise Interrupted(f"interrupted: {self._kept(finished(study))}") from None
+            finally:
+                solutions = results.write(study, self.home, self.objectives)
+        if search.ended:
+            say(console, f"ended: {search.ended}")
+        results.tell(study, self.home, self.objectives, solutions)
+
+    def _kept(self, trials: int) -> str:
+        rows = len({row["dir"] for row in tables.read_rows(self.home / tables.FOLDER)})
+        return (
+            f"{trials} of {self.settings.n_trials} trials are in the study, {rows} runs in the table; "
+            "the same command goes on"
+        )
+
+    def _crew(self) -> Crew:
+        settings = self.settings
+        if not self.streams:
+            return Batches(self.launcher, self.home, settings.seeds, settings.n_jobs, self.objectives)
+        executor = self.launcher.executor  # type: ignore[attr-defined]
+        keeps_rows = not prunes_steps(settings.pruner)  # where rungs are reported, all seeds must come by them
+        return Streaming(self.snapshot, lambda: build_executor(executor), settings.seeds, keeps_rows)
+
+    def _objectives(self) -> list[str]:
+        named = OmegaConf.select(self.base, "objective") if self.streams else None
+        if named is not None:
+            return [named] if isinstance(named, str) else list(named)
+        count = len(self.settings.direction)
+        return ["value"] if count == 1 else [f"value_{index}" for index in range(count)]
+
+    def _check(self) -> None:
+        """Refuse what does not go together, and configs that break a rule at the ends of the ranges."""
+        settings, several = self.settings, len(self.objectives) > 1
+        if several and len(settings.direction) == 1:
+            self.settings = settings = _with_directions(settings, len(self.objectives))
+        if len(settings.direction) != len(self.objectives):
+            raise ConfigError.broken(
+                "hydra.sweeper.direction", f"one direction, or one for each of {self.objectives}", settings.direction
+            )
+        if settings.seeds and any(one.name == "seed" for one in self.space.parameters):
+            raise ConfigError("seeds are replicates where hydra.sweeper.seeds is set; got seed as a parameter too")
+        by_steps, by_seeds = prunes_steps(settings.pruner), prunes_seeds(settings.pruner)
+        if several and (by_steps or by_seeds) and settings.prune_by is None:
+            raise ConfigError(
+                f"a pruner needs one column to go by; got the objectives {self.objectives}: set hydra.sweeper.prune_by"
+            )
+        if (by_steps or by_seeds) and not self.streams:
+            raise ConfigError(
+                "a pruner needs hydra/launcher=harmonic, which can stop a run; got another launcher or task"
+            )
+        if by_seeds and len(settings.seeds) < 2:
+            raise ConfigError.broken(
+                "hydra.sweeper.seeds", "two or more seeds for a pruner that compares them", settings.seeds
+            )
+        if several and (settings.target is not None or settings.patience is not None):
+            raise ConfigError("hydra.sweeper.target and patience need one objective; got " + ", ".join(self.objectives))
+        if self.streams:
+            build_executor(self.launcher.executor).shutdown()  # type: ignore[attr-defined]
+            for corner in self.space.corners():
+                one = self.snapshot.job(0, self.space.overrides(corner))
+                checked(one, Place(one.folder, self.home))
+
+    def _steps(self) -> tuple[int, int]:
+        training = self.base.training
+        return int(training.steps), int(self.settings.rungs or training.evaluate_every)
+
+    def _stages(self, replicates: Sequence[Replicate]) -> Sequence[Stage]:
+        run = replicates[0].run
+        if run is None:
+            return plan(1, None, len(replicates), one_by_one=False)
+        training = run.config.training
+        rung = (self.settings.rungs or training.evaluate_every) if prunes_steps(self.settings.pruner) else None
+        return plan(training.steps, rung, len(replicates), prunes_seeds(self.settings.pruner))
+
+    def _identity(self) -> Identity:
+        """What trials share, under every combination of groups."""
+        searched, config = {one.name for one in self.space.parameters}, dict[str, Any]()
+        for groups in self.space.combinations():
+            composed = self.snapshot.compose(self.space.overrides(self._with_ends(groups)))
+            plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, [str(k) for k in composed if k != "hydra"]))
+            assert isinstance(plain, dict)
+            choice = " ".join(f"{name}={option}" for name, option in groups.items())
+            for key, value in tables.leaves({str(name): section for name, section in plain.items()}).items():
+                if key not in searched and key != "figures" and not (key == "seed" and self.settings.seeds):
+                    config[f"{key} ({choice})" if choice else key] = value
+        space = {one.name: one.text for one in self.space.parameters}
+        return Identity(space, self.settings.seeds, config)
+
+    def _with_ends(self, groups: Mapping[str, Any]) -> Mapping[str, Any]:
+        return next(corner for corner in self.space.corners() if groups.items() <= corner.items())
+
+
+def _with_directions(settings: Settings, count: int) -> Settings:
+    return replace(settings, direction=list(settings.direction) * count)
+
+
+def sweep(
+    context: HydraContext,
+    master: DictConfig,
+    launcher: Launcher,
+    trains: bool,
+    section: Mapping[str, Any],
+    arguments: Sequence[str],
+) -> None:
+    """Run the sweeper's search. trains: whether the task is harmonic's own."""
+    streams = trains and getattr(launcher, "checks_jobs", False)
+    Sweep(context, master, launcher, streams, section, arguments).run()
