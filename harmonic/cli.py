@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def _place(kind: Any) -> Any:
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 bad input, 130 interrupted."""
     prepare()
+    sys.argv[1:] = [_quoted(text) for text in sys.argv[1:]]
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
     application = hydra.main(version_base=HYDRA_VERSION, config_path=str(config_root() / "conf"), config_name="config")
@@ -77,6 +79,13 @@ def main() -> None:
         if wants_traceback or not (isinstance(error, HarmonicError | OSError) or _is_hydras(error)):
             raise
         leave(_line(error), RUN_FAILED if isinstance(error, RunFailed) else BAD_INPUT)
+
+
+def _quoted(argument: str) -> str:
+    """The replicates' seeds as a text: `range(0,8)` and `0,1,2` would be a sweep over Hydra's own config."""
+    key, equals, value = argument.partition("=")
+    sweeps = key == "hydra.sweeper.seeds" and ("," in value and not value.startswith(("[", "'", '"')))
+    return f"{key}{equals}'{value}'" if sweeps else argument
 
 
 def _is_hydras(error: Exception) -> bool:

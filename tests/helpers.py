@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from torch import Tensor, nn
 
-from harmonic import cli
+from harmonic import cli, load_curves, load_runs
 from harmonic.compose import compose
 from harmonic.schema import Config
 
@@ -67,6 +68,19 @@ def _close_logs() -> None:
 def files(folder: Path) -> Sequence[str]:
     """All files below a folder, as sorted relative paths."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs below a folder and their curves, without what differs from one making to the next."""
+    runs, curves = load_runs(folder), load_curves(folder)
+    number = {
+        run: Path(name).relative_to(folder).as_posix() for run, name in zip(runs["run"], runs["dir"], strict=True)
+    }
+    curves["run"] = curves["run"].map(number).astype(str)
+    runs["dir"] = runs["run"].map(number)
+    order = ["run", "step"]
+    runs = runs.drop(columns=["run", "sweep", "started", "train_s"]).sort_values(["trial", "dir"], ignore_index=True)
+    return runs, curves.sort_values(order, ignore_index=True)
 
 
 class Dropping(nn.Sequential):

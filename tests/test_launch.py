@@ -17,23 +17,15 @@ import pytest
 import yaml
 from rich.console import Console
 
-from harmonic import load_curves, load_model, load_runs
+from harmonic import load_model, load_runs
 from harmonic.progress import SweepProgress
-from helpers import CommandLine, files
+from helpers import CommandLine, files, results
 
 SMALL = ("training.steps=150", "data.points=40")
 GRID = ("-m", "model=shallow,deep", "model.width=3,8", "seed=range(0,2)", *SMALL)
 PROCESSES = ("hydra/launcher/executor=processes", "hydra.launcher.executor.workers=2")
 HARMONIC = str(Path(sys.executable).with_name("harmonic"))
 TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-
-
-def results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The runs and their curves, without what differs from one making to the next."""
-    runs, curves = load_runs(folder), load_curves(folder)
-    number = dict(zip(runs["run"], runs["trial"], strict=True))
-    curves["run"] = curves["run"].map(number).astype(int)
-    return runs.drop(columns=["run", "sweep", "started", "train_s", "dir"]), curves
 
 
 @pytest.mark.parametrize(

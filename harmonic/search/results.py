@@ -19,6 +19,7 @@ from harmonic.tables import write_atomically
 
 FILE = "optimization_results.yaml"
 NAMED = 5  # trials named of those that failed alike
+PRINTED = 10  # trials printed of a Pareto front
 
 
 def best_trials(study: Study) -> list[FrozenTrial]:
@@ -88,7 +89,7 @@ def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequenc
         say(console, "no trial was completed")
     if len(study.directions) > 1:
         say(console, f"Pareto front: {len(solutions)} trials ({' and '.join(objectives)})")
-    for one in solutions:
+    for one in solutions[:PRINTED]:
         spreads = one.get("spread") or [None] * len(objectives)
         values = [
             f"{name} {value:.4g}" + (f" ± {spread:.2g}" if spread is not None else "")
@@ -96,6 +97,8 @@ def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequenc
         ]
         params = " ".join(f"{key}={value}" for key, value in one["params"].items())
         say(console, f"{', '.join(values)} | trial {one['trial']}: {params}")
+    if len(solutions) > PRINTED:
+        say(console, f"... and {len(solutions) - PRINTED} more in {FILE}")
     if len(solutions) == 1 and solutions[0].get("repeat"):
         say(console, f"again: {solutions[0]['repeat']}")
     for cause, numbers in causes(study).items():

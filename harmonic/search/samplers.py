@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
+from pydoc import ErrorDuringImport, locate
 from typing import Any
 
 import numpy as np
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
@@ -16,6 +17,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from harmonic.errors import ConfigError
+from harmonic.job import reason
 from harmonic.search.space import Space
 
 # What Optuna imports only when the first trial that needs it is drawn.
@@ -126,10 +128,10 @@ def prunes_seeds(section: Mapping[str, Any]) -> bool:
 def _class(key: str, section: Mapping[str, Any], base: type) -> type:
     rule = f"hydra.sweeper.{key}._target_ must name a class of optuna.{key}s"
     try:
-        kind = get_class(str(section["_target_"]))
-    except Exception as error:  # whatever importing it raises
-        raise ConfigError(f"{rule}; got {section['_target_']}") from error
-    if not issubclass(kind, base):
+        kind = locate(str(section["_target_"]))
+    except ErrorDuringImport as error:
+        raise ConfigError(f"{rule}; got {section['_target_']} ({reason(error)})") from error
+    if not isinstance(kind, type) or not issubclass(kind, base):
         raise ConfigError(f"{rule}; got {section['_target_']}")
     package = _NEEDS.get(kind.__name__)
     if package and find_spec(package) is None:
@@ -145,5 +147,4 @@ def _built(key: str, section: Mapping[str, Any]) -> Any:
         if isinstance(cause, ImportError):
             name = cause.name or str(cause)
             raise ConfigError(f"hydra.sweeper.{key} needs the package {name}: pip install {name}") from error
-        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
-        raise ConfigError(f"hydra.sweeper.{key} must be one that can be built; got {reason}") from error
+        raise ConfigError(f"hydra.sweeper.{key} must be one that can be built; got {reason(cause)}") from error

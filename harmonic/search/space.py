@@ -103,9 +103,11 @@ class Space:
     ) -> None:
         parser = OverridesParser.create(config_loader=loader)
         written = parser.parse_overrides([f"{key}={_text(value)}" for key, value in params.items()])
-        chosen = {_name(one): one for one in [*written, *parser.parse_overrides(list(arguments))]}
-        self.fixed = [str(one.input_line) for one in chosen.values() if not one.is_sweep_override()]
-        searched = [one for one in chosen.values() if one.is_sweep_override()]
+        given = parser.parse_overrides(list(arguments))
+        said = {_name(one) for one in given}
+        chosen = [*(one for one in written if _name(one) not in said), *given]
+        self.fixed = [str(one.input_line) for one in chosen if not one.is_sweep_override()]
+        searched = list({_name(one): one for one in chosen if one.is_sweep_override()}.values())
         if not searched:
             raise ConfigError(f"a search needs at least one parameter, <key>={SYNTAX}; got none")
         self.parameters = [_parameter(one, bool(loader.get_group_options(one.key_or_group))) for one in searched]

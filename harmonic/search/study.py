@@ -7,7 +7,6 @@ config, so that a sweep which would mix two different ones is refused.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from omegaconf import OmegaConf
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
@@ -53,8 +52,6 @@ def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: Bas
     Raises:
         ConfigError: the storage cannot be reached, is damaged, or holds such a study with other directions.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.simplefilter("ignore", ExperimentalWarning)
     name = settings.study_name or home.name
     if settings.storage is None:
         mend_journal(home / JOURNAL)
@@ -143,6 +140,22 @@ def agree(study: Study, identity: Identity, allow_changes: bool) -> list[str]:
 
 def _shown(flat: Mapping[str, Any], key: str) -> str:
     return str(flat[key]) if key in flat else "(nothing)"
+
+
+def load_study(home: Path) -> Study:
+    """The study that a sweep left in its folder, to look at.
+
+    Raises:
+        ConfigError: there is none, or its storage cannot be reached.
+    """
+    config = home / "multirun.yaml"
+    sweeper = OmegaConf.select(OmegaConf.load(config), "hydra.sweeper") if config.is_file() else None
+    if sweeper is None or "study_name" not in sweeper:
+        raise ConfigError(f"the folder of a search must hold its multirun.yaml; '{home}' holds none")
+    try:
+        return optuna.load_study(study_name=sweeper.study_name or home.name, storage=_storage(sweeper.storage, home))
+    except Exception as error:  # each database driver has exceptions of its own
+        raise ConfigError(f"the study of '{home}' cannot be read ({type(error).__name__}: {error})") from error
 
 
 def finished(study: Study) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import optuna
 from filelock import FileLock, Timeout
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import configure_log
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
+from optuna.exceptions import ExperimentalWarning
 from rich.console import Console
 
 from harmonic import tables
@@ -55,6 +58,8 @@ class Sweep:
         section: Mapping[str, Any],
         arguments: Sequence[str],
     ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.simplefilter("ignore", ExperimentalWarning)
         configure_log(master.hydra.hydra_logging, master.hydra.verbose)
         assert isinstance(context.config_loader, ConfigLoaderImpl)
         self.master, self.launcher, self.streams = master, launcher, streams
