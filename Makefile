@@ -25,6 +25,7 @@ bench: .venv/installed
 	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/growth.py
 	$(BIN)/python tests/benchmarks/sweeps.py
+	$(BIN)/python tests/benchmarks/search.py speed
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -85,6 +85,8 @@ def repeat(config: Mapping[str, Any]) -> list[str]:
     wanted = {key: value for key, value in leaves(config).items() if key not in _UNSAID}
     chosen, overrides = tuple[str, ...](), list[str]()
     for group in GROUPS:
+        if sum(key.startswith(f"{group}.") for key in _differences(wanted, chosen)) < 2:
+            continue  # nothing shorter can be said
         fits = [(len(_differences(wanted, (*chosen, *option))), len(option), option) for option in _options(group)]
         chosen = (*chosen, *min(fits)[2])
     for key, value in _differences(wanted, chosen).items():

@@ -150,8 +150,8 @@ class Space:
 
     def _active(self, parameter: Parameter, groups: Mapping[str, Any]) -> bool:
         """Whether the config has the parameter's key where these options are chosen."""
-        if parameter.group or parameter.key.startswith("+"):
-            return True
+        if parameter.group or parameter.key.startswith("+") or not self.groups:
+            return True  # where it is missing for good, Hydra says so
         overrides = [*self.fixed, *(one.override(groups[one.name]) for one in self.groups)]
         composed = self._composed.get(tuple(overrides))
         if composed is None:

@@ -67,7 +67,8 @@ class Sweep:
         self.snapshot = Snapshot(context.config_loader, master)
         self.home = self.snapshot.home
         self.space = Space(self.settings.params, arguments, context.config_loader, self.snapshot.compose)
-        self.base = self.snapshot.compose(self.space.overrides(self.space.corners()[0]))
+        # the first config of every combination of groups, all parameters at their lower ends
+        self.bases = [self._base(corner) for corner in self.space.corners()[::2]]
         self.objectives = self._objectives()
         self._check()
         self.sampler = build_sampler(self.settings.sampler, self.space)
@@ -139,7 +140,7 @@ class Sweep:
         return Streaming(self.snapshot, lambda: build_executor(executor), settings.seeds, keeps_rows)
 
     def _objectives(self) -> list[str]:
-        named = OmegaConf.select(self.base, "objective") if self.streams else None
+        named = self.bases[0].get("objective") if self.streams else None
         if named is not None:
             return [named] if isinstance(named, str) else list(named)
         count = len(self.settings.direction)
@@ -178,8 +179,8 @@ class Sweep:
                 checked(one, Place(one.folder, self.home))
 
     def _steps(self) -> tuple[int, int]:
-        training = self.base.training
-        return int(training.steps), int(self.settings.rungs or training.evaluate_every)
+        training = self.bases[0]["training"]
+        return int(training["steps"]), int(self.settings.rungs or training["evaluate_every"])
 
     def _stages(self, replicates: Sequence[Replicate]) -> Sequence[Stage]:
         run = replicates[0].run
@@ -192,19 +193,16 @@ class Sweep:
     def _identity(self) -> Identity:
         """What trials share, under every combination of groups."""
         searched, config = {one.name for one in self.space.parameters}, dict[str, Any]()
-        for groups in self.space.combinations():
-            composed = self.snapshot.compose(self.space.overrides(self._with_ends(groups)))
-            plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, [str(k) for k in composed if k != "hydra"]))
-            assert isinstance(plain, dict)
+        for groups, base in zip(self.space.combinations(), self.bases, strict=True):
             choice = " ".join(f"{name}={option}" for name, option in groups.items())
-            for key, value in tables.leaves({str(name): section for name, section in plain.items()}).items():
+            for key, value in tables.leaves(base).items():
                 if key not in searched and key != "figures" and not (key == "seed" and self.settings.seeds):
                     config[f"{key} ({choice})" if choice else key] = value
         space = {one.name: one.text for one in self.space.parameters}
         return Identity(space, self.settings.seeds, config)
 
-    def _with_ends(self, groups: Mapping[str, Any]) -> Mapping[str, Any]:
-        return next(corner for corner in self.space.corners() if groups.items() <= corner.items())
+    def _base(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self.snapshot.job(0, self.space.overrides(values)).config
 
 
 def _with_directions(settings: Settings, count: int) -> Settings:
