@@ -96,8 +96,8 @@ def pruning(home: Path) -> None:
         steps, best = list[float](), list[float]()
         for seed in range(10):
             folder = home / f"{pruner}-{seed}"
-            run(folder, "-cn", "pruned", "training.steps=1000", "hydra.sweeper.n_trials=60",
-                f"hydra.sweeper.pruner._target_=optuna.pruners.{pruner}", f"hydra.sweeper.sampler.seed={seed}")  # fmt: skip
+            how = (f"hydra.sweeper.pruner._target_=optuna.pruners.{pruner}", f"hydra.sweeper.sampler.seed={seed}")
+            run(folder, "-cn", "pruned", "training.steps=1000", "hydra.sweeper.n_trials=60", *how)
             steps.append(float(harmonic.load_runs(folder)["steps"].sum()))
             best.append(load_study(folder).best_value)
         table.add_row(pruner, spread(steps), spread(best))
