@@ -76,15 +76,22 @@ _PLAIN = re.compile(r"[\w./:-]+")
 _NOT_TEXT = re.compile(r"(null|true|false|on|off|yes|no|nan|[+-]?inf|[+-]?[\d._]+(e[+-]?\d+)?)", re.IGNORECASE)
 
 
-def repeat(config: Mapping[str, Any]) -> list[str]:
+def repeat(config: Mapping[str, Any], choices: Mapping[str, str] | None = None) -> list[str]:
     """The overrides with which `harmonic` trains a run of this config once more.
 
     Args:
         config: the sections of `schema.Config` as plain containers, or their leaves by dotted key.
+        choices: option by group, as Hydra noted them; None: those that leave the least to say.
     """
     wanted = {key: value for key, value in leaves(config).items() if key not in _UNSAID}
     chosen, overrides = tuple[str, ...](), list[str]()
     for group in GROUPS:
+        if choices is not None:
+            option = (f"{group}={choices.get(group)}",)
+            chosen = (
+                (*chosen, *option) if option in _options(group) and choices[group] != _defaults()[group] else chosen
+            )
+            continue
         if sum(key.startswith(f"{group}.") for key in _differences(wanted, chosen)) < 2:
             continue  # nothing shorter can be said
         fits = [(len(_differences(wanted, (*chosen, *option))), len(option), option) for option in _options(group)]
@@ -110,6 +117,14 @@ def _leaves(overrides: tuple[str, ...]) -> dict[str, Any]:
     plain = OmegaConf.to_container(_composed("config", overrides), resolve=True)
     assert isinstance(plain, dict)
     return {key: value for key, value in leaves({str(k): v for k, v in plain.items()}).items() if key not in _UNSAID}
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> dict[str, str]:
+    """The option of each group that is taken where nothing is said."""
+    entries = OmegaConf.to_container(OmegaConf.load(config_root() / "conf" / "config.yaml"))
+    assert isinstance(entries, dict)
+    return {key: name for entry in entries["defaults"] if isinstance(entry, dict) for key, name in entry.items()}
 
 
 @lru_cache(maxsize=8)

@@ -7,9 +7,13 @@ can train. Anything else that builds a `concurrent.futures.Executor` can stand i
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from harmonic.errors import ConfigError
+
+# Seconds for which the main thread may keep the interpreter from a thread that is back from its kernel.
+SWITCH_S = 5e-4
 
 
 def workers_or_cores(workers: int | None) -> int:
@@ -31,6 +35,7 @@ def threads(workers: int | None = None) -> Executor:
 
     count = workers_or_cores(workers)
     torch.set_num_threads(1)
+    sys.setswitchinterval(SWITCH_S)
     return ThreadPoolExecutor(count, thread_name_prefix="harmonic")
 
 

@@ -23,6 +23,7 @@ from harmonic.job import Outcome
 from harmonic.schema import Config
 
 BREAKAGES = 2  # pieces in whose company a worker died this often have failed
+AHEAD = 2  # pieces that lie ready, for a short one may end before the next is made
 POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
 
 Key = TypeVar("Key")
@@ -46,7 +47,7 @@ class Pool(Generic[Key]):
 
     Args:
         build: makes the executor; called again where its workers died.
-        width: pieces that it may hold; by default as many as it has workers, and one more where
+        width: pieces that it may hold; by default as many as it has workers, and two more where
             there are several, so that none of them waits for the next piece.
     """
 
@@ -57,7 +58,7 @@ class Pool(Generic[Key]):
         self._alone = deque[_Piece[Key]]()  # to be tried once more
         self._stop = threading.Event()
         self.workers = int(getattr(self._executor, "_max_workers", 2))
-        self._width = width or (self.workers + 1 if self.workers > 1 else 1)
+        self._width = width or (self.workers + AHEAD if self.workers > 1 else 1)
 
     def __enter__(self) -> Pool[Key]:
         return self

@@ -139,7 +139,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _write_part(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, write_statistics=False)  # nobody reads a part by its statistics
     write_atomically(path, sink.getvalue().to_pybytes())
 
 

@@ -18,7 +18,7 @@ import yaml
 from optuna.trial import TrialState
 
 from harmonic import load_model, load_runs
-from harmonic.search.study import JOURNAL, load_study
+from harmonic.search.study import JOURNAL, kept, load_study
 from helpers import CommandLine, results
 
 SMALL = ("training.steps=60", "training.evaluate_every=20", "data.points=30", "optimizer=adam")
@@ -58,14 +58,14 @@ def test_the_table_is_the_study(harmonic_command: CommandLine, seeds: str, execu
     for one in study.trials:
         rows = runs[runs["trial"] == one.number]
         assert one.value == pytest.approx(rows["valid_rmse"].mean(), rel=1e-15)
-        assert set(one.user_attrs["runs"]) == set(rows["run"])
-        assert one.user_attrs["replicates"] == replicates == len(rows)
+        assert set(kept(one)["runs"]) == set(rows["run"])
+        assert kept(one)["replicates"] == replicates == len(rows)
         assert sorted(rows["seed"]) == {"null": [0], "[3]": [3]}.get(seeds, [0, 1, 2])
         if replicates > 1:
-            assert one.user_attrs["spread"] == [pytest.approx(rows["valid_rmse"].std(), rel=1e-12)]
+            assert kept(one)["spread"] == [pytest.approx(rows["valid_rmse"].std(), rel=1e-12)]
         for name, value in one.params.items():
             assert (rows[name] == value).all()
-        assert all(Path(path).is_relative_to(folder / one.user_attrs["dir"]) for path in rows["dir"])
+        assert all(Path(path).is_relative_to(folder / kept(one)["dir"]) for path in rows["dir"])
     assert isinstance(study.trials[0].params["model.width"], int)
 
 
@@ -395,7 +395,7 @@ def agrees(folder: Path, count: int, seeds: int) -> None:
     assert len(runs) == count * seeds
     for one in study.trials:
         rows = runs[runs["trial"] == one.number]
-        assert set(rows["run"]) == set(one.user_attrs["runs"])
+        assert set(rows["run"]) == set(kept(one)["runs"])
         assert np.isclose(one.value or np.nan, rows["valid_rmse"].mean(), rtol=1e-12)
 
 

@@ -23,7 +23,7 @@ from harmonic.search.crews import Crew
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
 from harmonic.search.space import Space
-from harmonic.search.study import FINISHED, Judge, left_running
+from harmonic.search.study import FINISHED, KEPT, Judge, left_running
 
 SAME_ERRORS = 3  # in a row: the fault is not the trial's
 
@@ -137,8 +137,7 @@ class Search:
         values, state = candidate.results(), STATES[candidate.status]
         if state is TrialState.COMPLETE and any(map(math.isnan, values)):
             state = TrialState.FAIL
-        for key, value in _attributes(candidate, state).items():
-            candidate.trial.set_user_attr(key, value)
+        candidate.trial.set_user_attr(KEPT, _kept(candidate, state))
         complete = state is TrialState.COMPLETE
         self.judge.end(candidate.trial, state, candidate.mean(self.prune_by) if complete else None)
         self.study.tell(candidate.trial, values if complete else None, state=state)
@@ -171,18 +170,18 @@ class Search:
         return best, since
 
 
-def _attributes(candidate: Candidate, state: TrialState) -> Mapping[str, Any]:
-    """What the study keeps of a trial beside its values."""
+def _kept(candidate: Candidate, state: TrialState) -> Mapping[str, Any]:
+    """What the study keeps of a trial beside its values: one attribute, for each costs a write to disk."""
     rows = [one.run.row for one in candidate.replicates if one.run is not None and one.run.row is not None]
-    attributes: dict[str, Any] = {"status": candidate.status, "replicates": len(candidate.replicates)}
+    kept: dict[str, Any] = {"status": candidate.status, "replicates": len(candidate.replicates)}
     if rows:
-        attributes["runs"] = [str(row["run"]) for row in rows]
-        attributes["dir"] = str(candidate.number)
+        kept["runs"] = [str(row["run"]) for row in rows]
+        kept["dir"] = str(candidate.number)
     if state is TrialState.COMPLETE and (spread := candidate.spread()) is not None:
-        attributes["spread"] = spread
+        kept["spread"] = spread
     if candidate.error:
-        attributes["error"] = candidate.error
-    return attributes
+        kept["error"] = candidate.error
+    return kept
 
 
 def best_text(candidate: Candidate) -> str:

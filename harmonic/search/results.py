@@ -15,6 +15,7 @@ from rich.console import Console
 from harmonic import tables
 from harmonic.compose import repeat
 from harmonic.progress import say, shown
+from harmonic.search.study import kept
 from harmonic.tables import write_atomically
 
 FILE = "optimization_results.yaml"
@@ -55,27 +56,28 @@ def mark_front(study: Study, table: Path) -> None:
     """Tell the table which runs are of the Pareto front."""
     front = {one.number for one in study.best_trials}
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    tables.write_front(table, {run: one.number in front for one in complete for run in one.user_attrs.get("runs", [])})
+    tables.write_front(table, {run: one.number in front for one in complete for run in kept(one).get("runs", [])})
 
 
 def _solution(one: FrozenTrial, home: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"params": dict(one.params), "values": list(one.values), "trial": one.number}
-    if spread := one.user_attrs.get("spread"):
+    if spread := kept(one).get("spread"):
         found["spread"] = list(spread)
-    if "dir" in one.user_attrs:
-        found["dir"] = str(home / one.user_attrs["dir"])
+    if "dir" in kept(one):
+        found["dir"] = str(home / kept(one)["dir"])
         found["repeat"] = command(home, one)
     return found
 
 
 def command(home: Path, one: FrozenTrial) -> str | None:
     """The command line that trains a trial's runs once more; None where its folder is gone."""
-    folder = home / one.user_attrs["dir"]
+    folder = home / kept(one)["dir"]
     configs = sorted(folder.glob(".hydra/config.yaml")) + sorted(folder.glob("*/.hydra/config.yaml"))
     if not configs:
         return None
     seeds = [int(path.parents[1].name) for path in configs if path.parents[1] != folder]
-    overrides = repeat(yaml.safe_load(configs[0].read_text()))
+    choices = yaml.safe_load(configs[0].with_name("hydra.yaml").read_text())["hydra"]["runtime"]["choices"]
+    overrides = repeat(yaml.safe_load(configs[0].read_text()), choices)
     if len(seeds) > 1:
         texts = ",".join(map(str, sorted(seeds)))
         overrides = ["-m", *(text for text in overrides if not text.startswith("seed=")), f"seed={texts}"]
@@ -111,8 +113,7 @@ def causes(study: Study) -> dict[str, list[int]]:
     """The numbers of the trials that have no value, by cause."""
     numbers = dict[str, list[int]]()
     for one in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-        status = one.user_attrs.get("status", "failed")
-        error = one.user_attrs.get("error", "no value")
+        status, error = kept(one).get("status", "failed"), kept(one).get("error", "no value")
         cause = (
             "diverged" if status == "diverged" else f"{'failed' if status == 'failed' else 'without a value'}: {error}"
         )

@@ -88,8 +88,10 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
     if "search_space" in takes and "search_space" not in given:
         given["search_space"] = {one.name: one.values() for one in space.parameters}
 
+    arguments = {key: _nested(value) for key, value in given.items() if key not in ("_target_", "seed")}
+
     def build(seed: int | None) -> BaseSampler:
-        sampler: BaseSampler = _built("sampler", {**given, "seed": seed} if "seed" in takes else given)
+        sampler: BaseSampler = _built("sampler", kind, {**arguments, "seed": seed} if "seed" in takes else arguments)
         return sampler
 
     return Numbered(build, given.get("seed"))
@@ -108,7 +110,8 @@ def build_pruner(section: Mapping[str, Any], rung: int, steps: int) -> BasePrune
     kind = _class("pruner", section, BasePruner)
     ours = {"min_resource": rung, "max_resource": steps}
     missing = {key: value for key, value in ours.items() if key in inspect.signature(kind).parameters}
-    pruner: BasePruner = _built("pruner", {**missing, **section})
+    arguments = {key: _nested(value) for key, value in section.items() if key != "_target_"}
+    pruner: BasePruner = _built("pruner", kind, {**missing, **arguments})
     return pruner
 
 
@@ -139,12 +142,16 @@ def _class(key: str, section: Mapping[str, Any], base: type) -> type:
     return kind
 
 
-def _built(key: str, section: Mapping[str, Any]) -> Any:
+def _nested(value: Any) -> Any:
+    """An argument that is itself built by `_target_`, such as the pruner that another one wraps."""
+    return instantiate(value, _convert_="all") if isinstance(value, dict) and "_target_" in value else value
+
+
+def _built(key: str, kind: type, arguments: Mapping[str, Any]) -> Any:
     try:
-        return instantiate(dict(section), _convert_="all")
+        return kind(**arguments)
+    except ImportError as error:
+        name = error.name or str(error)
+        raise ConfigError(f"hydra.sweeper.{key} needs the package {name}: pip install {name}") from error
     except Exception as error:  # whatever its constructor raises
-        cause = error.__cause__ or error
-        if isinstance(cause, ImportError):
-            name = cause.name or str(cause)
-            raise ConfigError(f"hydra.sweeper.{key} needs the package {name}: pip install {name}") from error
-        raise ConfigError(f"hydra.sweeper.{key} must be one that can be built; got {reason(cause)}") from error
+        raise ConfigError(f"hydra.sweeper.{key} must be one that can be built; got {reason(error)}") from error

@@ -20,13 +20,14 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import Study, StudyDirection
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.errors import ConfigError
 from harmonic.search.settings import Settings
 
 JOURNAL = "study.journal"
 IDENTITY = "harmonic"  # the study's attribute that holds its space and base config
+KEPT = "harmonic"  # a trial's attribute: status, replicates, runs, dir, and where there are any spread and error
 LOCK_GRACE_S = 5  # after which the lock of a process that died is broken
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 SHOWN = 4  # differences shown of many
@@ -156,6 +157,12 @@ def load_study(home: Path) -> Study:
         return optuna.load_study(study_name=sweeper.study_name or home.name, storage=_storage(sweeper.storage, home))
     except Exception as error:  # each database driver has exceptions of its own
         raise ConfigError(f"the study of '{home}' cannot be read ({type(error).__name__}: {error})") from error
+
+
+def kept(trial: FrozenTrial) -> Mapping[str, Any]:
+    """What harmonic keeps of a trial beside its values; empty of one that has not ended."""
+    attribute: Mapping[str, Any] = trial.user_attrs.get(KEPT, {})
+    return attribute
 
 
 def finished(study: Study) -> int:

@@ -26,7 +26,7 @@ from rich.table import Table
 
 import harmonic
 from harmonic.compose import compose
-from harmonic.search.study import JOURNAL, load_study
+from harmonic.search.study import JOURNAL, kept, load_study
 from harmonic.trial import Trial, train
 
 SCRIPT = Path(sys.executable).with_name("harmonic")
@@ -137,7 +137,7 @@ def kills(home: Path, count: int = 20, trials: int = 150) -> None:
     assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert len(runs) == 2 * trials
     assert not runs.duplicated(["trial", "seed"]).any()
-    named = {run for one in study.trials for run in one.user_attrs["runs"]}
+    named = {run for one in study.trials for run in kept(one)["runs"]}
     assert named == set(runs["run"])
     console.print(f"{count} kills: {trials} trials, {len(runs)} runs, study and table agree")
 
