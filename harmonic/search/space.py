@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -140,13 +141,28 @@ class Space:
         """The overrides of a trial with these values."""
         return [*self.fixed, *(one.override(values[one.name]) for one in self.parameters if one.name in values)]
 
+    def bases(self) -> list[dict[str, Any]]:
+        """For every combination of groups, all its parameters at the first of their values."""
+        return [self._corner(groups, lambda one: one.ends[0]) for groups in self.combinations()]
+
     def corners(self) -> list[dict[str, Any]]:
-        """For every combination of groups, all parameters at one end and all at the other."""
-        return [
-            {**groups, **{p.name: p.ends[end] for p in self.parameters if not p.group and self._active(p, groups)}}
-            for groups in self.combinations()
-            for end in (0, 1)
+        """Enough of the space to see a value that breaks its rule: for every combination of groups all
+        parameters at either end, and every option of every choice."""
+        lasts = [self._corner(groups, lambda one: one.ends[1]) for groups in self.combinations()]
+        options = [
+            {**base, one.name: option}
+            for base in self.bases()
+            for one in self.parameters
+            if not one.group and one.name in base
+            for option in list(one.options)[1:-1]
         ]
+        return [*self.bases(), *lasts, *options]
+
+    def _corner(self, groups: Mapping[str, Any], value: Callable[[Parameter], Any]) -> dict[str, Any]:
+        return {
+            **groups,
+            **{one.name: value(one) for one in self.parameters if not one.group and self._active(one, groups)},
+        }
 
     def _active(self, parameter: Parameter, groups: Mapping[str, Any]) -> bool:
         """Whether the config has the parameter's key where these options are chosen."""
@@ -224,7 +240,9 @@ def _range(name: str, text: str, sweep: RangeSweep) -> BaseDistribution:
         return IntDistribution(int(low), int(high), step=int(step), log=log)
     if name in WHOLE:
         raise ConfigError(f"{name}={text} must hold whole numbers; got {low:g} and steps of {step:g}")
-    return FloatDistribution(float(low), float(high), step=None if log else float(step), log=log)
+    # in decimals, as they are written: Optuna warns where floats do not meet the end
+    end = Decimal(str(low)) + (len(values) - 1) * Decimal(str(step))
+    return FloatDistribution(float(low), float(end), step=None if log else float(step), log=log)
 
 
 def _check(name: str, text: str, low: float, high: float, log: bool) -> None:

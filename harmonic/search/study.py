@@ -63,7 +63,8 @@ def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: Bas
             directions=[StudyDirection[one.upper()] for one in settings.direction], load_if_exists=True,
         )  # fmt: skip
     except ImportError as error:
-        package = error.name or str(error)
+        cause = error.__cause__ or error.__context__ or error  # Optuna's own does not name the package
+        package = getattr(cause, "name", None) or "of its database driver"
         raise ConfigError(f"hydra.sweeper.storage needs the package {package}: pip install {package}") from error
     except Exception as error:  # each database driver has exceptions of its own
         rule = "hydra.sweeper.storage must be a storage of Optuna's that can be reached"

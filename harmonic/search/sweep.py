@@ -68,7 +68,7 @@ class Sweep:
         self.home = self.snapshot.home
         self.space = Space(self.settings.params, arguments, context.config_loader, self.snapshot.compose)
         # the first config of every combination of groups, all parameters at their lower ends
-        self.bases = [self._base(corner) for corner in self.space.corners()[::2]]
+        self.bases = [self._base(corner) for corner in self.space.bases()]
         self.objectives = self._objectives()
         self._check()
         self.sampler = build_sampler(self.settings.sampler, self.space)
