@@ -65,7 +65,7 @@ def test_a_width_is_whole_however_it_is_written(low: int, extra: int, form: str)
 def test_options_keep_their_kind() -> None:
     one = parameter("x.y=choice(2,1.5,true,'a b',word,[1,2])")
     texts = [one.override(option) for option in one.options]
-    assert texts == ["x.y=2", "x.y=1.5", "x.y=true", "x.y='a b'", "x.y=word", "x.y=[1,2]"]
+    assert texts == ["x.y=2", "x.y=1.5", "x.y=True", "x.y='a b'", "x.y=word", "x.y=[1,2]"]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def pruning(home: Path) -> None:
     table = Table(
         "pruner", "steps trained", "best valid_rmse", title="60 trials of pruned.yaml, 10 seeds of the sampler"
     )
-    for pruner in ("NopPruner", "HyperbandPruner", "MedianPruner"):
+    for pruner in ("NopPruner", "HyperbandPruner"):
         steps, best = list[float](), list[float]()
         for seed in range(10):
             folder = home / f"{pruner}-{seed}"
