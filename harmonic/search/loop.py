@@ -23,7 +23,7 @@ from harmonic.search.crews import Crew
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
 from harmonic.search.space import Space
-from harmonic.search.study import FINISHED, KEPT, Judge, left_running
+from harmonic.search.study import FINISHED, KEPT, OWNER, Judge, left_running
 
 SAME_ERRORS = 3  # in a row: the fault is not the trial's
 
@@ -36,6 +36,7 @@ class Search:
         objectives: columns whose means are a trial's values.
         stages: of every trial.
         prune_by: the column that the pruner looks at.
+        owner: what tells this sweep's trials from others' in a storage that they share.
     """
 
     study: Study
@@ -48,6 +49,7 @@ class Search:
     objectives: Sequence[str]
     stages: Callable[[Sequence[Replicate]], Sequence[Stage]]
     prune_by: str
+    owner: str | None
     flying: list[Candidate] = field(default_factory=list)
     ended: str | None = None  # why no more trials are asked
 
@@ -59,7 +61,8 @@ class Search:
         """
         self._began, self._failed, self._errors = time.monotonic(), 0, list[str]()
         self._best, self._since_best = self._best_so_far()
-        self.flying = [self._candidate(trial) for trial in left_running(self.study)]
+        self._note = ""
+        self.flying = [self._candidate(trial) for trial in left_running(self.study, self.owner)]
         while True:
             while self.crew.room > 0 and (piece := self._next_piece()):
                 self.crew.put(piece)
@@ -80,7 +83,10 @@ class Search:
                 return piece
         if not self._may_ask():
             return None
-        self.flying.append(self._candidate(self.study.ask()))
+        trial = self.study.ask()
+        if self.owner is not None:
+            trial.set_user_attr(OWNER, self.owner)
+        self.flying.append(self._candidate(trial))
         return self.flying[-1].next_piece()
 
     def _may_ask(self) -> bool:
@@ -146,7 +152,7 @@ class Search:
             self._note = f"best {self.objectives[0]} {best_text(candidate)}"
         else:
             self._since_best += 1
-        self.progress.finished(candidate.status, getattr(self, "_note", ""))
+        self.progress.finished(candidate.status, self._note)
         self._failed += candidate.status == "failed"
         if self._failed > self.settings.max_failure_rate * self.settings.n_trials:
             raise RunFailed(

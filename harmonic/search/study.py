@@ -28,6 +28,7 @@ from harmonic.search.settings import Settings
 JOURNAL = "study.journal"
 IDENTITY = "harmonic"  # the study's attribute that holds its space and base config
 KEPT = "harmonic"  # a trial's attribute: status, replicates, runs, dir, and where there are any spread and error
+OWNER = "sweep"  # a trial's attribute in a storage that sweeps share: the folder of its own
 LOCK_GRACE_S = 5  # after which the lock of a process that died is broken
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 SHOWN = 4  # differences shown of many
@@ -171,9 +172,14 @@ def finished(study: Study) -> int:
     return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
-def left_running(study: Study) -> list[Trial]:
-    """The trials that were running when their sweep died, to be run again under their own numbers."""
-    return [Trial(study, one._trial_id) for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]
+def left_running(study: Study, owner: str | None) -> list[Trial]:
+    """The trials that were running when their sweep died, to be run again under their own numbers.
+
+    Args:
+        owner: of the sweep; None: the study is its own, and so is every trial.
+    """
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [Trial(study, one._trial_id) for one in running if owner is None or one.user_attrs.get(OWNER) == owner]
 
 
 class Judge:

@@ -112,6 +112,7 @@ class Sweep:
             search = Search(
                 study, self.space, crew, settings, self.sampler, judge, progress,
                 self.objectives, self._stages, settings.prune_by or self.objectives[0],
+                None if settings.storage is None else str(self.home),
             )  # fmt: skip
             try:
                 search.run()
