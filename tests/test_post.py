@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 import bare
 from harmonic import post, tables
 from harmonic.compose import compose
 from harmonic.errors import TableError
 from harmonic.job import Place, execute
+from harmonic.schema import Config
 from harmonic.trial import Trial, train
 
 # Published numbers outside the range of the seeds below, with their percentile among them.
@@ -39,24 +43,28 @@ def test_the_published_numbers_are_all_there() -> None:
     assert counts.loc[list(post.EXPERIMENTS)].to_numpy().tolist() == [[11, 1000], [10, 900], [20, 1900]]
 
 
-# the tests that share the replicates run in one worker
-shares_replicates = pytest.mark.xdist_group("replicates")
-
-
 @pytest.fixture(scope="session")
 def replicates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("post")
-    jobs = [(experiment, seed) for experiment in post.EXPERIMENTS for seed in SEEDS]
-    configs = {experiment: compose([f"+experiment={experiment}"]) for experiment in post.EXPERIMENTS}
-    for number, (experiment, seed) in enumerate(jobs):
-        one = replace(configs[experiment], seed=seed)
-        one = replace(one, training=replace(one.training, engine="native"))
-        (folder / str(number)).mkdir()
-        execute(one, Place(folder / str(number), folder, "post", number), lambda _step, _losses: None)
+    """The post's runs from all seeds, trained once for all of pytest's workers."""
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = tmp_path_factory.getbasetemp().parent / f"post-{session}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            folder.mkdir()
+            jobs = [(experiment, seed) for experiment in post.EXPERIMENTS for seed in SEEDS]
+            configs = {experiment: compose([f"+experiment={experiment}"]) for experiment in post.EXPERIMENTS}
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda job: make(folder, job[0], configs[job[1][0]], job[1][1]), enumerate(jobs)))
     return folder
 
 
-@shares_replicates
+def make(folder: Path, number: int, config: Config, seed: int) -> None:
+    """Train one of the replicates into its folder."""
+    one = replace(config, seed=seed, training=replace(config.training, engine="native"))
+    (folder / str(number)).mkdir()
+    execute(one, Place(folder / str(number), folder, "post", number), lambda _step, _losses: None)
+
+
 def test_each_published_number_lies_in_the_range_of_our_seeds(replicates: Path) -> None:
     table = post.compare(tables.load_runs(replicates), tables.load_curves(replicates))
     assert len(table) == 41
@@ -74,7 +82,6 @@ def test_the_exception_is_rare() -> None:
     assert below / 10 == pytest.approx(RARE, abs=0.05)
 
 
-@shares_replicates
 def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = tables.load_runs(replicates)
     table = post.summarize(runs, tables.load_curves(replicates))
@@ -91,7 +98,6 @@ def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytes
     ]
 
 
-@shares_replicates
 def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
     runs = tables.load_runs(replicates)
     others = runs.assign(**{"optimizer.lr": 0.5})
@@ -101,7 +107,6 @@ def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
         post.summarize(others, pd.DataFrame(columns=[*tables.CURVE]))
 
 
-@shares_replicates
 def test_the_fit_improves_and_extrapolation_does_not(replicates: Path) -> None:
     """The post's own conclusion, over our seeds."""
     runs = tables.load_runs(replicates)
