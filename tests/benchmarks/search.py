@@ -8,6 +8,7 @@ kills     kill -9 at random moments, resumed each time: study and table agree
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 import harmonic
+from harmonic import cli
 from harmonic.compose import compose
 from harmonic.search.study import JOURNAL, kept, load_study
 from harmonic.trial import Trial, train
@@ -41,6 +44,13 @@ def run(folder: Path, *overrides: str) -> float:
     command = [str(SCRIPT), *overrides, f"hydra.sweep.dir={folder}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder.parent)
     return time.perf_counter() - started
+
+
+def here(folder: Path, *overrides: str) -> None:
+    """A search in this process, which need not start again for each of many."""
+    sys.argv = ["harmonic", *overrides, f"hydra.sweep.dir={folder}"]
+    with redirect_stdout(io.StringIO()), chdir(folder.parent):
+        cli.main()
 
 
 def seconds_in_search(folder: Path) -> float:
@@ -97,7 +107,7 @@ def pruning(home: Path) -> None:
         for seed in range(10):
             folder = home / f"{pruner}-{seed}"
             how = (f"hydra.sweeper.pruner._target_=optuna.pruners.{pruner}", f"hydra.sweeper.sampler.seed={seed}")
-            run(folder, "-cn", "pruned", "training.steps=1000", "hydra.sweeper.n_trials=60", *how)
+            here(folder, "-cn", "pruned", "training.steps=1000", "hydra.sweeper.n_trials=60", *how)
             steps.append(float(harmonic.load_runs(folder)["steps"].sum()))
             best.append(load_study(folder).best_value)
         table.add_row(pruner, spread(steps), spread(best))
@@ -114,7 +124,7 @@ def samplers(home: Path) -> None:
     for seed in range(20):
         for name, overrides in ways.items():
             folder = home / f"{name}-{seed}".replace(" ", "").replace(",", "")
-            run(folder, "-cn", "width_lr", "training.steps=300", f"hydra.sweeper.sampler.seed={seed}", *overrides)
+            here(folder, "-cn", "width_lr", "training.steps=300", f"hydra.sweeper.sampler.seed={seed}", *overrides)
             best[name].append(load_study(folder).best_value)
     table = Table("sampler", "best valid_rmse", "less two workers'", title="best of 64 trials, 20 seeds, 300 steps")
     for name, values in best.items():
