@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from harmonic.errors import ConfigError
 
 # Seconds for which the main thread may keep the interpreter from a thread that is back from its kernel.
-SWITCH_S = 5e-4
+SWITCH_S = 1e-4
 
 
 def workers_or_cores(workers: int | None) -> int:
