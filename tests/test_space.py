@@ -62,10 +62,12 @@ def test_a_width_is_whole_however_it_is_written(low: int, extra: int, form: str)
     assert low <= value <= low + extra
 
 
-def test_options_keep_their_kind() -> None:
-    one = parameter("x.y=choice(2,1.5,true,'a b',word,[1,2])")
-    texts = [one.override(option) for option in one.options]
-    assert texts == ["x.y=2", "x.y=1.5", "x.y=True", "x.y='a b'", "x.y=word", "x.y=[1,2]"]
+@pytest.mark.parametrize("choices", ["choice({})", "{}"])
+def test_options_are_hydras(choices: str) -> None:
+    text = "x.y=" + choices.format("2,1.5,1e-05,true,'a b','3',word,[1,2]")
+    one = parameter(text)
+    theirs = list(PARSER.parse_override(text).sweep_string_iterator())
+    assert [one.override(option) for option in one.options] == [f"x.y={value}" for value in theirs]
 
 
 @pytest.mark.parametrize(

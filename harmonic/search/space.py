@@ -49,9 +49,10 @@ class Parameter:
         if isinstance(one, CategoricalDistribution):
             return trial.suggest_categorical(self.name, one.choices)
         if isinstance(one, IntDistribution):
-            return trial.suggest_int(self.name, one.low, one.high, step=one.step, log=one.log)
+            return int(trial.suggest_int(self.name, one.low, one.high, step=one.step, log=one.log))
         assert isinstance(one, FloatDistribution)
-        return trial.suggest_float(self.name, one.low, one.high, step=one.step, log=one.log)
+        # a sampler may hand NumPy's own float over, which does not print as a number
+        return float(trial.suggest_float(self.name, one.low, one.high, step=one.step, log=one.log))
 
     def override(self, value: Any) -> str:
         """The override that sets this value."""
