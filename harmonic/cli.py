@@ -82,9 +82,11 @@ def main() -> None:
 
 
 def _quoted(argument: str) -> str:
-    """The replicates' seeds as a text: `range(0,8)` and `0,1,2` would be a sweep over Hydra's own config."""
+    """Lists of seeds as texts: `range(0,8)` and `0,1,2` would be a sweep over Hydra's own config."""
     key, equals, value = argument.partition("=")
-    sweeps = key == "hydra.sweeper.seeds" and ("," in value and not value.startswith(("[", "'", '"')))
+    sweeps = key in ("hydra.sweeper.seeds", "hydra.sweeper.fresh_seeds") and (
+        "," in value and not value.startswith(("[", "'", '"'))
+    )
     return f"{key}{equals}'{value}'" if sweeps else argument
 
 

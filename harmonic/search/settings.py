@@ -25,6 +25,7 @@ class Settings:
     n_jobs: int | None
     direction: Sequence[str]
     seeds: Sequence[int]  # empty: the config's own
+    fresh_seeds: Sequence[int]  # empty: none
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any]
     rungs: int | None
@@ -60,7 +61,8 @@ class Settings:
             n_trials=_whole("n_trials", plain["n_trials"], 1),
             n_jobs=_optional_whole("n_jobs", plain["n_jobs"], 1),
             direction=directions,
-            seeds=_seeds(plain["seeds"]),
+            seeds=_seeds("seeds", plain["seeds"]),
+            fresh_seeds=_seeds("fresh_seeds", plain["fresh_seeds"]),
             sampler=_built_by("sampler", plain["sampler"]),
             pruner=_built_by("pruner", plain["pruner"]),
             rungs=_optional_whole("rungs", plain["rungs"], 1),
@@ -113,7 +115,7 @@ def _name(value: Any) -> str | None:
     return value
 
 
-def _seeds(value: Any) -> Sequence[int]:
+def _seeds(key: str, value: Any) -> Sequence[int]:
     """The seeds of a list, or of the text of a Hydra sweep such as range(0,8)."""
     seeds = value
     if isinstance(value, str):
@@ -125,5 +127,5 @@ def _seeds(value: Any) -> Sequence[int]:
         return []
     valid = isinstance(seeds, list) and seeds and len(set(map(str, seeds))) == len(seeds)
     if not valid or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < SEEDS for s in seeds):
-        raise _broken("seeds", f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value)
+        raise _broken(key, f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value)
     return list(seeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from harmonic.hydra_jobs import build_executor
 from harmonic.job import Place
 from harmonic.launch import Interrupted, checked
 from harmonic.progress import SweepProgress, say
-from harmonic.search import results
+from harmonic.search import fresh, results
 from harmonic.search.candidate import Replicate, Stage, plan
 from harmonic.search.crews import Batches, Crew, Streaming
 from harmonic.search.loop import Search
@@ -124,6 +125,11 @@ class Sweep:
         if search.ended:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions)
+        if settings.fresh_seeds and solutions:
+            fresh.tell(
+                console,
+                fresh.confirm(study.best_trial, settings.fresh_seeds, self.space, self.snapshot, self._executor),
+            )
 
     def _kept(self, trials: int) -> str:
         rows = len({row["dir"] for row in tables.read_rows(self.home / tables.FOLDER)})
@@ -136,9 +142,11 @@ class Sweep:
         settings = self.settings
         if not self.streams:
             return Batches(self.launcher, self.home, settings.seeds, settings.n_jobs, self.objectives)
-        executor = self.launcher.executor  # type: ignore[attr-defined]
         keeps_rows = not prunes_steps(settings.pruner)  # where rungs are reported, all seeds must come by them
-        return Streaming(self.snapshot, lambda: build_executor(executor), settings.seeds, keeps_rows)
+        return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows)
+
+    def _executor(self) -> Executor:
+        return build_executor(self.launcher.executor)  # type: ignore[attr-defined]
 
     def _objectives(self) -> list[str]:
         named = self.bases[0].get("objective") if self.streams else None
@@ -158,6 +166,7 @@ class Sweep:
             )
         if settings.seeds and any(one.name == "seed" for one in self.space.parameters):
             raise ConfigError("seeds are replicates where hydra.sweeper.seeds is set; got seed as a parameter too")
+        self._check_fresh(several)
         by_steps, by_seeds = prunes_steps(settings.pruner), prunes_seeds(settings.pruner)
         if several and (by_steps or by_seeds) and settings.prune_by is None:
             raise ConfigError(
@@ -174,10 +183,20 @@ class Sweep:
         if several and (settings.target is not None or settings.patience is not None):
             raise ConfigError("hydra.sweeper.target and patience need one objective; got " + ", ".join(self.objectives))
         if self.streams:
-            build_executor(self.launcher.executor).shutdown()  # type: ignore[attr-defined]
+            self._executor().shutdown()
             for corner in self.space.corners():
                 one = self.snapshot.job(0, self.space.overrides(corner))
                 checked(one, Place(one.folder, self.home))
+
+    def _check_fresh(self, several: bool) -> None:
+        known: set[Any] = set(self.settings.seeds) or {base.get("seed") for base in self.bases}
+        if used := sorted(known.intersection(self.settings.fresh_seeds)):
+            raise ConfigError.broken("hydra.sweeper.fresh_seeds", "seeds that no trial uses", used)
+        if self.settings.fresh_seeds and (several or not self.streams):
+            raise ConfigError(
+                "hydra.sweeper.fresh_seeds needs one objective and hydra/launcher=harmonic; got "
+                + ("several objectives" if several else "another launcher or task")
+            )
 
     def _steps(self) -> tuple[int, int]:
         training = self.bases[0]["training"]

@@ -46,6 +46,7 @@ class SearchConf:
     n_jobs: Optional[int] = None  # noqa: UP045 - most trials in flight; null: as many as keep the workers busy
     direction: Any = "minimize"  # or maximize; of several objectives a list
     seeds: Any = None  # replicates: a list, or range(0,8); a trial's value is their mean. null: the config's own seed
+    fresh_seeds: Any = None  # seeds that no trial uses, from which the best is trained once more in the end
     sampler: Any = field(default_factory=lambda: {"_target_": "optuna.samplers.TPESampler", "seed": 0})
     pruner: Any = field(default_factory=lambda: {"_target_": "optuna.pruners.NopPruner"})
     rungs: Optional[int] = None  # noqa: UP045 - steps between two reports to the pruner; null: training.evaluate_every

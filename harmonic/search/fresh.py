@@ -1,0 +1,58 @@
+"""The best of a search, from seeds that no trial used.
+
+The best of many trials is best partly by luck: by the draws of its seeds. What it is worth is seen
+on others. Its runs lie in `fresh/<trial>/<seed>` of the sweep's folder, with a table of their own:
+they are no trials, and a mean over the sweep's rows should not hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+import pandas as pd
+from optuna.trial import FrozenTrial
+from rich.console import Console
+
+from harmonic.job import Place
+from harmonic.launch import checked, launch
+from harmonic.ledger import Ledger, Run
+from harmonic.progress import SweepProgress, say
+from harmonic.search.crews import by_seed
+from harmonic.search.space import Space
+from harmonic.snapshot import Snapshot
+from harmonic.tables import FOLDER
+
+SUBFOLDER = "fresh"
+TOLD = ("valid_rmse", "dense_rmse", "sparse_rmse")
+
+
+def confirm(
+    best: FrozenTrial, seeds: Sequence[int], space: Space, snapshot: Snapshot, build: Callable[[], Executor]
+) -> list[Run]:
+    """Train a trial's configuration from fresh seeds; those that are there already are not trained again.
+
+    Args:
+        build: makes the executor.
+
+    Raises:
+        Interrupted: on SIGINT; what is finished is written.
+    """
+    home = snapshot.home / SUBFOLDER
+    runs = []
+    for seed, overrides in by_seed(space.overrides(best.params), seeds):
+        one = snapshot.job(best.number, overrides)
+        folder = home / str(best.number) / str(seed)
+        runs.append(checked(one, Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)))
+    Ledger(home / FOLDER).adopt(runs)
+    launch(runs, build, SweepProgress())
+    return runs
+
+
+def tell(console: Console, runs: Sequence[Run]) -> None:
+    """Print what the configuration is worth on these seeds."""
+    frame = pd.DataFrame([run.row for run in runs if run.row is not None])
+    complete = frame[frame["status"] == "complete"]
+    medians = ", ".join(f"{name} {complete[name].median():.4g}" for name in TOLD)
+    ended = "" if len(complete) == len(runs) else f", {len(runs) - len(complete)} of them diverged or failed"
+    say(console, f"the best from {len(runs)} fresh seeds: {medians} (medians{ended})")
