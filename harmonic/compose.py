@@ -109,7 +109,8 @@ def _differences(wanted: Mapping[str, Any], overrides: tuple[str, ...]) -> dict[
     """What to set, and to take away, after these overrides."""
     base = _leaves(overrides)
     changed = {key: value for key, value in wanted.items() if key not in base or base[key] != value}
-    return changed | {key: _GONE for key in base if key not in wanted}
+    # a table does not tell null from a key that is not there
+    return changed | {key: _GONE for key, value in base.items() if key not in wanted and value is not None}
 
 
 @lru_cache(maxsize=64)

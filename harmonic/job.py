@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from harmonic import __version__, models, tables
+from harmonic import __version__, environment, models, tables
 from harmonic.errors import ConfigError, RunFailed
 from harmonic.schema import Config
 from harmonic.trial import Listener, Result, Trial, train
@@ -173,6 +173,7 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
         log.info(outcome.trace)  # for the file; the terminal gets one line
     write_model(config, place, outcome)
     entry = record(config, place, outcome)
+    environment.write(place.table)
     tables.write_runs(place.table, place.stem + entry.row["run"], [entry])
     if outcome.trace is not None:
         raise RunFailed(f"the run failed with {outcome.columns['error']}; its row is in '{place.table}'")

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harmonic import job, tables
+from harmonic import environment, job, tables
 from harmonic.job import Outcome, Place
 from harmonic.progress import PRINT_EVERY, summary
 from harmonic.schema import Config
@@ -79,6 +79,7 @@ class Ledger:
     def flush(self) -> None:
         """Write what is pending."""
         if self.pending:
+            environment.write(self.table)
             tables.write_runs(self.table, f"{self.pending[0].row['run']}", self.pending)
             self.written += len(self.pending)
         self.pending, self._last = [], time.monotonic()

@@ -16,6 +16,7 @@ from harmonic import post, tables
 from harmonic.compose import compose
 from harmonic.errors import TableError
 from harmonic.job import Place, execute
+from harmonic.post.__main__ import main
 from harmonic.schema import Config
 from harmonic.trial import Trial, train
 
@@ -69,7 +70,7 @@ def test_each_published_number_lies_in_the_range_of_our_seeds(replicates: Path) 
     table = post.compare(tables.load_runs(replicates), tables.load_curves(replicates))
     assert len(table) == 41
     assert (table["n"] == len(SEEDS)).all()
-    outside = table[(table["published"] < table["low"]) | (table["published"] > table["high"])]
+    outside = table[(table["published"] < table["least"]) | (table["published"] > table["greatest"])]
     assert {(row.experiment, row.step): row.percentile for row in outside.itertuples()} == EXCEPTIONS
 
 
@@ -89,7 +90,7 @@ def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytes
     assert table["published"].round(2).tolist() == [231.09, 329.94, 92.98]
     deep = runs[post.label(runs) == "post_deep"]
     assert table["dense_rmse"].iloc[2] == deep["dense_rmse"].median()
-    post.main(str(replicates))
+    main(str(replicates))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[:2] for line in lines if line and line[0].startswith("post_")] == [
         ["post_sgd", "1000"],

@@ -1,13 +1,8 @@
-"""Figures of a run: tables in, matplotlib figures out. Nothing here reads or writes but `save`.
-
-One thing has one colour everywhere. The palette is Okabe and Ito's, the maps are diverging blue
-to red for values (they are signed) and cividis for errors: all safe for colour-blind readers.
-"""
+"""Figures of a run and its plane: the sample, the fit, the curve, and several fits side by side."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,11 +16,7 @@ from torch import nn
 
 from harmonic.data import Sample, as_array
 from harmonic.regions import EXTENT, RESOLUTION, Regions
-from harmonic.tables import write_atomically
-
-LOSS, DENSE, SPARSE, CONTOUR = "#000000", "#0072B2", "#D55E00", "#000000"
-VALUES, ABSOLUTE = "RdBu_r", "cividis"
-DOTS_PER_INCH = 150
+from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, WIDTH, styled
 
 
 def sample_frame(sample: Sample) -> pd.DataFrame:
@@ -48,6 +39,7 @@ def with_prediction(grid: pd.DataFrame, model: nn.Module) -> pd.DataFrame:
         return grid.assign(prediction=as_array(model(x)).ravel())
 
 
+@styled
 def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     """The samples coloured by y, and the border of the dense region.
 
@@ -56,7 +48,7 @@ def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         grid: columns x0, x1, density.
         level: the density on the border.
     """
-    figure = Figure(figsize=(5.8, 5.0), layout="constrained")
+    figure = Figure(figsize=(5.8, 5.0))
     axes = figure.add_subplot()
     bound = float(points["y"].abs().max())
     dots = axes.scatter(
@@ -68,10 +60,11 @@ def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     inside = (points[["x0", "x1"]].abs() <= EXTENT).all(axis=1).sum()
     axes.set_title(f"the sample: {inside} of {len(points)} points in view")
     figure.colorbar(dots, ax=axes, label="y")
-    figure.legend(handles=[_border_handle()], loc="outside lower center", frameon=False)
+    figure.legend(handles=[_border_handle()], loc="outside lower center")
     return figure
 
 
+@styled
 def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     """Truth, prediction and absolute error side by side, samples and dense border over them.
 
@@ -83,7 +76,7 @@ def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         grid: columns x0, x1, truth, prediction, density.
         level: the density on the border.
     """
-    figure = Figure(figsize=(13.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(13.2, 4.2))
     left, middle, right = figure.subplots(1, 3, sharey=True)
     bound = float(grid["truth"].abs().max())
     for axes, name in ((left, "truth"), (middle, "prediction")):
@@ -102,42 +95,67 @@ def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     for axes in (middle, right):
         axes.set_ylabel("")
     dots = Line2D([], [], ls="", marker="o", ms=2.5, color="black", label="samples")
-    figure.legend(handles=[dots, _border_handle()], loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles=[dots, _border_handle()], loc="outside lower center", ncols=2)
     return figure
 
 
+@styled
 def curve(curves: pd.DataFrame) -> Figure:
     """The loss of one run at every step, with its dense and sparse RMSE where evaluated.
 
     Args:
         curves: columns step, loss, dense_rmse, sparse_rmse, as `load_curves` gives them.
     """
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.2))
     axes = figure.add_subplot()
     axes.plot(curves["step"], curves["loss"], color=LOSS, lw=1.5, label="loss (left)")
     axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
     errors = axes.twinx()
+    errors.grid(False)
+    errors.spines["right"].set_visible(True)
     evaluated = curves.dropna(subset=["dense_rmse", "sparse_rmse"])
     for name, colour, marker in (("dense_rmse", DENSE, "o"), ("sparse_rmse", SPARSE, "s")):
         label = name.replace("_rmse", " RMSE (right)")
         errors.plot(evaluated["step"], evaluated[name], color=colour, marker=marker, ms=4, lw=1.2, label=label)
     errors.set(ylabel="RMSE against the truth", ylim=(0, None))
     handles = [*axes.get_lines(), *errors.get_lines()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    write_atomically(path, buffer.getvalue())
+@styled
+def maps(grid: pd.DataFrame, columns: Mapping[str, str], level: float) -> Figure:
+    """Several functions of the plane side by side, on the colour scale of the truth.
+
+    Args:
+        grid: columns x0, x1, truth, density, and those to be shown.
+        columns: title of each panel by column.
+        level: the density on the border.
+    """
+    count = min(3, len(columns))
+    rows = -(-len(columns) // count)
+    figure = Figure(figsize=(WIDTH * count / 3 + 0.9, 2.75 * rows + 0.5))
+    panels = figure.subplots(rows, count, sharex=True, sharey=True, squeeze=False)
+    bound = float(grid["truth"].abs().max())
+    for axes, (name, title) in zip(panels.flat, columns.items(), strict=False):
+        values = _image(axes, grid[name], VALUES, -bound, bound)
+        _border(axes, grid, level)
+        _plane(axes)
+        axes.label_outer()
+        axes.set_title(title, fontsize=10)
+    for axes in list(panels.flat)[len(columns) :]:
+        axes.set_visible(False)
+    beyond = max(float(grid[name].abs().max()) for name in columns) > bound
+    figure.colorbar(values, ax=panels, label="y", extend="both" if beyond else "neither", shrink=0.9)
+    figure.legend(handles=[_border_handle()], loc="outside lower center")
+    return figure
 
 
 def _image(axes: Axes, values: pd.Series, colours: str, low: float, high: float) -> AxesImage:
     """A grid column as a picture with x0 across and x1 up."""
     picture = values.to_numpy().reshape(RESOLUTION, RESOLUTION).T
     extent = (-EXTENT, EXTENT, -EXTENT, EXTENT)
+    axes.grid(False)
     return axes.imshow(picture, origin="lower", extent=extent, cmap=colours, vmin=low, vmax=high)
 
 

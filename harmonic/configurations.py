@@ -1,0 +1,125 @@
+"""Which runs are replicates of one configuration, what distinguishes the configurations, which is best.
+
+swept(runs)                          # ["model.width", "optimizer.lr"]
+ranked(runs, "valid_rmse").head()    # one row a configuration: mean, 95 % interval, n
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harmonic.tables import FRONT, IDENTITY, OUTCOME
+
+REPLICATE = ("seed", "data.seed", "model.seed")  # columns in which the replicates of a configuration differ
+MANY = 8  # values of a column beyond which it counts as a range, not as a choice
+CONFIDENCE = 0.95
+DEFAULT_METRIC = "valid_rmse"
+
+_SHORT = {
+    "optimizer._target_": "optimizer",
+    "model._target_": "model",
+    "data._target_": "data",
+    "optimizer.lr": "learning rate",
+}
+
+
+def config_columns(runs: pd.DataFrame) -> list[str]:
+    """The columns that hold the config of a run, but for its seeds and its objective."""
+    other = {*IDENTITY, *OUTCOME, FRONT, *REPLICATE, "objective"}
+    return [name for name in runs if name not in other]
+
+
+def objective(runs: pd.DataFrame) -> str:
+    """The column by which to rank these runs: their own objective (the first of several), where they agree."""
+    named = runs["objective"].dropna().unique() if "objective" in runs else []
+    if len(named) != 1:
+        return DEFAULT_METRIC
+    text = str(named[0])
+    return str(json.loads(text)[0]) if text.startswith("[") else text
+
+
+def numbered(runs: pd.DataFrame) -> pd.Series:
+    """The number of each run's configuration: the same for runs that differ in their seeds only."""
+    columns = config_columns(runs)
+    if not columns:
+        return pd.Series(0, index=runs.index)
+    return runs[columns].astype("object").fillna("").astype(str).groupby(columns, sort=False).ngroup()
+
+
+def swept(runs: pd.DataFrame, named: Iterable[str] = ()) -> list[str]:
+    """The columns that tell the configurations apart.
+
+    A column with few values that follows from the others is left out: `optimizer.betas` follows from
+    the optimizer.
+
+    Args:
+        named: columns that are known to have been swept.
+    """
+    known = set(named)
+    varying = [name for name in config_columns(runs) if runs[name].nunique(dropna=False) > 1]
+    table = runs[varying].astype("object").fillna("").astype(str).drop_duplicates()
+    kept = [name for name in varying if name in known or table[name].nunique() > MANY]
+    choices = [name for name in varying if name in known and table[name].nunique() <= MANY]
+    for name in varying:
+        if name not in kept and not _follows(table, choices, name):
+            kept.append(name)
+            choices.append(name)
+    return [name for name in varying if name in kept]
+
+
+def _follows(table: pd.DataFrame, columns: Sequence[str], name: str) -> bool:
+    return bool(columns) and int(table.groupby(list(columns))[name].nunique().max()) == 1
+
+
+def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimize") -> pd.DataFrame:
+    """One row a configuration, the best first; those without a complete run are left out.
+
+    Args:
+        metric: column to rank by; None: the runs' objective.
+
+    Returns:
+        Indexed by the configuration's number: `trial`, the config's columns, `mean`, `low`, `high` (Student's
+        95 % interval of the metric's mean; missing of a single run), `n`, and the means of the errors.
+    """
+    metric = metric or objective(runs)
+    numbers = numbered(runs)
+    good = runs[(runs["status"] == "complete") & np.isfinite(runs[metric].astype(float))]
+    groups = good.groupby(numbers[good.index])
+    table = groups[["trial", *config_columns(runs)]].first()
+    table["mean"], table["n"] = groups[metric].mean(), groups[metric].size()
+    half = groups[metric].sem() * stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1))
+    table["low"], table["high"] = table["mean"] - half, table["mean"] + half
+    for name in ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse"):
+        table[name] = groups[name].mean()
+    # a mean over fewer seeds than the others' is not comparable, and luckier
+    return table[table["n"] == table["n"].max()].sort_values("mean", ascending=best_is == "minimize", kind="stable")
+
+
+def short(column: str) -> str:
+    """A column's name as figures have it."""
+    return _SHORT.get(column, column.rpartition(".")[2].replace("_", " "))
+
+
+def shown(value: Any) -> str:
+    """A config's value as figures have it: a class by its name, a number to three digits."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value).rpartition(".")[2] if isinstance(value, str) else str(value)
+
+
+def describe(row: pd.Series, columns: Sequence[str]) -> str:
+    """What distinguishes a configuration, in one line."""
+    parts = []
+    for name in columns:
+        value = row[name]
+        if pd.isna(value):
+            continue
+        is_name = isinstance(value, str) and not value.replace(".", "").isdigit()
+        parts.append(shown(value) if is_name else f"{short(name)} {shown(value)}")
+    return ", ".join(parts)

@@ -1,0 +1,41 @@
+"""Figures of losses along training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harmonic.figures.style import WIDTH, band, colours, styled
+
+POINTS = 200  # steps drawn of a curve
+
+
+@styled
+def learning(curves: pd.DataFrame, groups: pd.Series) -> Figure:
+    """The loss of groups of runs: the median, and the band that holds 95 % of them.
+
+    Args:
+        curves: columns run, step, loss, as `load_curves` gives them.
+        groups: name of each run's group, indexed by run; runs without one are left out.
+    """
+    figure = Figure(figsize=(WIDTH, 4.4))
+    axes = figure.add_subplot()
+    names = list(dict.fromkeys(groups.dropna()))
+    inks = colours(names)
+    for name in names:
+        members = groups.index[groups == name]
+        losses = by_step(curves[curves["run"].isin(members)])
+        band(axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], f"{name} ({len(losses)})")
+    axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
+    figure.legend(loc="outside upper center", ncols=2 if max(map(len, names), default=0) < 40 else 1)
+    return figure
+
+
+def by_step(curves: pd.DataFrame) -> pd.DataFrame:
+    """Losses by run (rows) and step (columns), at no more steps than can be seen; missing after a run's end."""
+    last = int(curves["step"].max()) if len(curves) else 0
+    steps = np.unique(np.linspace(0, last, POINTS).astype(int))
+    few = curves[curves["step"].isin(steps)]
+    table = few.pivot_table(index="run", columns="step", values="loss", observed=True)
+    return table.where(np.isfinite(table))

@@ -1,0 +1,156 @@
+"""Figures of errors: in the dense region against the sparse one, by configuration, and across the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from harmonic.figures.style import BEST, DENSE, FAINT, MARKERS, REFERENCE, SPARSE, WIDTH, band, colours, styled
+
+ZERO = 1.0  # RMSE of predicting zero, in both regions of the post's law
+BEYOND = 10.0  # RMSE at which errors are drawn as if they were this large
+BINS = 24
+REGIONS = (("dense_rmse", DENSE, "dense region"), ("sparse_rmse", SPARSE, "sparse region"))
+
+
+@styled
+def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: pd.DataFrame | None = None) -> Figure:
+    """The error of every run in one region against that in the other, with the Pareto front.
+
+    Args:
+        runs: columns status, dense_rmse, sparse_rmse, and `by`.
+        by: column whose values are told apart by colour.
+        landmarks: indexed by name: dense_rmse, sparse_rmse of what to compare with.
+    """
+    figure = Figure(figsize=(WIDTH, 5.4))
+    axes = figure.add_subplot()
+    done = runs[runs["status"] == "complete"].dropna(subset=["dense_rmse", "sparse_rmse"])
+    ended = runs[runs["status"] == "pruned"].dropna(subset=["dense_rmse", "sparse_rmse"])
+    axes.scatter(*_within(ended), s=10, color=FAINT, linewidths=0, label="pruned" if len(ended) else None)
+    groups = {"run": done} if by is None else {str(k): g for k, g in done.groupby(by, observed=True, sort=False)}
+    inks = colours(groups)
+    for name, group in groups.items():
+        label = "runs" if by is None else name
+        axes.scatter(*_within(group), s=16, color=inks[name], alpha=0.65, linewidths=0, label=label)
+    front = pareto_front(done)
+    axes.step(front["dense_rmse"], front["sparse_rmse"], where="post", color=BEST, lw=1.4)
+    axes.plot(front["dense_rmse"], front["sparse_rmse"], "o", mfc="none", mec=BEST, ms=7, label="Pareto front")
+    _reference(axes, ZERO)
+    for name, row in (landmarks if landmarks is not None else pd.DataFrame()).iterrows():
+        marker = MARKERS.get(str(name), "o")
+        axes.plot(
+            row["dense_rmse"], row["sparse_rmse"], marker, color="black", ms=8, mec="white", label=str(name), ls=""
+        )
+    axes.set(xscale="log", yscale="log", xlabel="RMSE in the dense region", ylabel="RMSE in the sparse region")
+    _plain_ticks(axes)
+    beyond = int((done[["dense_rmse", "sparse_rmse"]] > BEYOND).any(axis=1).sum())
+    if beyond:
+        axes.set_title(f"{beyond} of {len(done)} runs lie beyond {BEYOND:g}, drawn at the edge", fontsize=10)
+    figure.legend(loc="outside right upper")
+    return figure
+
+
+def pareto_front(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that no other beats in both regions, by rising dense_rmse."""
+    ordered = runs.sort_values(["dense_rmse", "sparse_rmse"], kind="stable")
+    before = ordered["sparse_rmse"].cummin().shift(fill_value=np.inf)
+    return ordered[ordered["sparse_rmse"] < before]
+
+
+@styled
+def strips(runs: pd.DataFrame, by: str = "configuration") -> Figure:
+    """The errors of each configuration in both regions: a dot a seed, a bar at the median.
+
+    Args:
+        runs: columns dense_rmse, sparse_rmse and `by`, whose order of appearance is kept, from above.
+    """
+    names = list(dict.fromkeys(runs[by]))
+    figure = Figure(figsize=(WIDTH, 0.55 * len(names) + 1.6))
+    axes = figure.add_subplot()
+    shifts = np.random.default_rng(0)
+    for row, name in enumerate(names):
+        for offset, (column, colour, _label) in zip((-0.17, 0.17), REGIONS, strict=True):
+            values = runs.loc[runs[by] == name, column].clip(upper=BEYOND)
+            height = row + offset + shifts.uniform(-0.09, 0.09, len(values))
+            axes.scatter(values, height, s=9, color=colour, alpha=0.4, linewidths=0)
+            axes.plot([values.median()] * 2, [row + offset - 0.16, row + offset + 0.16], color=colour, lw=2.5)
+            axes.annotate(
+                f"{values.median():.2g}", (values.median(), row + offset), xytext=(5, 0), va="center",
+                textcoords="offset points", fontsize=9, color=colour,
+                bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.5},
+            )  # fmt: skip
+    axes.axvline(ZERO, color=REFERENCE, ls="--", lw=1)
+    axes.set(xscale="log", xlabel="RMSE against the truth", ylim=(len(names) - 0.5, -0.5))
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(axis="y", visible=False)
+    _plain_ticks(axes)
+    handles = [Line2D([], [], ls="", marker="o", color=colour, label=label) for _, colour, label in REGIONS]
+    handles.append(Line2D([], [], ls="--", color=REFERENCE, label="predicting zero"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+@styled
+def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Figure:
+    """How the error grows away from the data: RMSE by distance from the centre, or by sampling density.
+
+    Args:
+        errors: columns group, run, error (prediction - truth), and `along`, for every point of the grid.
+        along: `distance` or `density`.
+        border: where on that axis the dense region ends.
+    """
+    figure = Figure(figsize=(WIDTH, 4.0))
+    axes = figure.add_subplot()
+    log = along == "density"
+    edges = _edges(errors[along].to_numpy(float), log)
+    middles = np.sqrt(edges[1:] * edges[:-1]) if log else (edges[1:] + edges[:-1]) / 2
+    names = list(dict.fromkeys(errors["group"]))
+    inks = colours(names)
+    bins = np.clip(np.digitize(errors[along], edges) - 1, 0, BINS - 1)
+    squares = errors.assign(square=errors["error"] ** 2, bin=bins)
+    for name in names:
+        means = squares[squares["group"] == name].groupby(["run", "bin"], observed=True)["square"].mean()
+        values = np.sqrt(means.unstack().reindex(columns=range(BINS)).to_numpy(float))
+        band(axes, middles, values, inks[name], name)
+    if border is not None:
+        axes.axvline(border, color="black", lw=1, label="border of the dense region")
+    _reference(axes, ZERO, vertical=False)
+    labels = {"distance": "distance from the centre", "density": "sampling density per unit area"}
+    axes.set(yscale="log", xlabel=labels[along], ylabel="RMSE against the truth")
+    if log:
+        axes.set_xscale("log")
+        axes.invert_xaxis()  # outwards to the right, as with the distance
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def _edges(values: np.ndarray, log: bool) -> np.ndarray:
+    if not log:
+        return np.linspace(0, values.max(), BINS + 1)
+    return np.geomspace(values.min() * 0.999, values.max() * 1.001, BINS + 1)
+
+
+def _within(runs: pd.DataFrame) -> Sequence[pd.Series]:
+    return [runs[name].clip(upper=BEYOND) for name in ("dense_rmse", "sparse_rmse")]
+
+
+def _reference(axes: Axes, value: float, vertical: bool = True) -> None:
+    axes.axhline(value, color=REFERENCE, ls="--", lw=1, label="predicting zero")
+    if vertical:
+        axes.axvline(value, color=REFERENCE, ls="--", lw=1)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Write 0.1 instead of a power of ten, as far as a log axis has numbers of this kind."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            formatter = ScalarFormatter()
+            formatter.set_scientific(False)
+            axis.set_major_formatter(formatter)
+            axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,165 @@
+"""Figures of a sweep: what was tried and what it gave, by each of its parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from harmonic.configurations import short, shown
+from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, spans_decades, styled
+
+CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
+
+
+@styled
+def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Figure:
+    """The value of each trial in the order of their numbers, and the best so far; pruned and failed ones marked.
+
+    Args:
+        trials: columns trial, status and the metric (mean over the trial's seeds).
+    """
+    figure = Figure(figsize=(WIDTH, 3.8))
+    axes = figure.add_subplot()
+    done = trials[trials["status"] == "complete"].dropna(subset=[metric]).sort_values("trial")
+    pruned = trials[trials["status"] == "pruned"].dropna(subset=[metric])
+    failed = trials[trials["status"].isin(["diverged", "failed"])]
+    axes.plot(done["trial"], done[metric], "o", color=MUTED[0], ms=4, alpha=0.7, label=f"complete ({len(done)})")
+    if len(pruned):
+        axes.plot(pruned["trial"], pruned[metric], "o", mfc="none", mec="0.6", ms=4, label=f"pruned ({len(pruned)})")
+    if len(failed):
+        top = axes.get_xaxis_transform()
+        label = f"diverged or failed ({len(failed)})"
+        axes.plot(
+            failed["trial"], [0.98] * len(failed), "x", color=SPARSE, ms=5, transform=top, label=label, clip_on=False
+        )
+    so_far = done[metric].cummin() if best_is == "minimize" else done[metric].cummax()
+    axes.step(done["trial"], so_far, where="post", color=BEST, lw=1.6, label="best so far")
+    axes.set(xlabel="trial", ylabel=_label(metric))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(done) and spans_decades(done[metric]):
+        axes.set_yscale("log")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataFrame | None = None) -> Figure:
+    """A metric over two parameters: a map between the trials, and the trials as points.
+
+    Args:
+        table: one row a configuration: columns x, y (numbers) and the metric.
+        failed: columns x, y of configurations without a value.
+    """
+    figure = Figure(figsize=(WIDTH, 4.8))
+    axes = figure.add_subplot()
+    low, high = float(table[metric].min()), float(table[metric].quantile(CEILING))
+    scale = {"cmap": QUALITY, "vmin": low, "vmax": high if high > low else low + 1e-9}
+    across, up = (np.log10(table[c]) if spans_decades(table[c]) else table[c].astype(float) for c in (x, y))
+    if len(table) >= 4 and np.ptp(across) > 0 and np.ptp(up) > 0:
+        # drawn in the axes' own coordinates, so that triangles are straight where the scale is logarithmic
+        fitted = _filled(across.to_numpy(float), up.to_numpy(float), table[metric].to_numpy(float))
+        axes.pcolormesh(*(10**g if spans_decades(table[c]) else g for g, c in zip(fitted[:2], (x, y), strict=True)),
+                        fitted[2], alpha=0.55, shading="nearest", linewidth=0, rasterized=True, **scale)  # fmt: skip
+    dots = axes.scatter(
+        table[x], table[y], c=table[metric], s=34, edgecolors="black", linewidths=0.6, zorder=3, **scale
+    )
+    if failed is not None and len(failed):
+        axes.plot(failed[x], failed[y], "x", color=SPARSE, ms=6, zorder=3, label="diverged or failed")
+    best = table.loc[table[metric].idxmin()]
+    axes.plot(best[x], best[y], "o", mfc="none", mec=BEST, mew=2, ms=13, zorder=4, label="best")
+    axes.grid(False)
+    for name, kind in ((x, axes.set_xscale), (y, axes.set_yscale)):
+        if spans_decades(table[name]):
+            kind("log")
+    axes.set(xlabel=short(x), ylabel=short(y))
+    figure.colorbar(dots, ax=axes, label=_label(metric), extend="max")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def _filled(x: np.ndarray, y: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The metric on a regular grid, linear between the trials (NaN outside their hull)."""
+    from scipy.interpolate import griddata
+
+    grid_x, grid_y = np.meshgrid(np.linspace(x.min(), x.max(), 80), np.linspace(y.min(), y.max(), 80))
+    points = np.column_stack([(x - x.min()) / np.ptp(x), (y - y.min()) / np.ptp(y)])
+    wanted = ((grid_x - x.min()) / np.ptp(x), (grid_y - y.min()) / np.ptp(y))
+    return grid_x, grid_y, griddata(points, values, wanted, method="linear")
+
+
+@styled
+def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
+    """A metric against each parameter by itself; with a single one, its mean and 95 % interval where known.
+
+    Args:
+        table: one row a configuration: the parameters, the metric, and `low`, `high` of its interval.
+    """
+    count = min(3, len(parameters))
+    rows = -(-len(parameters) // count)
+    figure = Figure(figsize=(WIDTH if count > 1 else 0.8 * WIDTH, (2.8 if count > 1 else 4.0) * rows))
+    panels = figure.subplots(rows, count, sharey=True, squeeze=False)
+    for axes, name in zip(panels.flat, parameters, strict=False):
+        _slice(axes, table, name, metric, alone=len(parameters) == 1)
+        axes.label_outer(remove_inner_ticks=False) if rows == 1 else None
+    for axes in list(panels.flat)[len(parameters) :]:
+        axes.set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(_label(metric))
+    if spans_decades(table[metric]):
+        panels[0, 0].set_yscale("log")
+    return figure
+
+
+def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool) -> None:
+    known = table.dropna(subset=[name])
+    words = not pd.api.types.is_numeric_dtype(known[name])
+    places = (
+        known[name].map({v: i for i, v in enumerate(sorted(known[name].unique(), key=str))}) if words else known[name]
+    )
+    if alone and {"low", "high"} <= set(known) and not known["low"].isna().all():
+        order = places.sort_values().index
+        if words:
+            errors = [known[metric] - known["low"], known["high"] - known[metric]]
+            axes.errorbar(places, known[metric], yerr=errors, fmt="none", ecolor=FAINT, capsize=4)
+        else:
+            axes.fill_between(places[order], known["low"][order], known["high"][order], color=MUTED[0], alpha=0.2)
+            axes.plot(places[order], known[metric][order], color=MUTED[0], lw=1)
+    shift = np.random.default_rng(0).uniform(-0.15, 0.15, len(places)) if words and not alone else 0
+    axes.plot(places + shift, known[metric], "o", color=MUTED[0], ms=4, alpha=0.6)
+    best = known[metric].idxmin()
+    axes.plot(places[best] + (shift[known.index.get_loc(best)] if isinstance(shift, np.ndarray) else 0),
+              known[metric][best], "o", mfc="none", mec=BEST, mew=2, ms=10)  # fmt: skip
+    axes.set_xlabel(short(name))
+    if words:
+        labels = [shown(value) for value in sorted(known[name].unique(), key=str)]
+        axes.set_xticks(range(len(labels)), labels, rotation=30 if len(labels) > 3 else 0)
+        axes.set_xlim(-0.5, len(labels) - 0.5)
+    elif spans_decades(known[name]):
+        axes.set_xscale("log")
+
+
+@styled
+def importances(table: pd.DataFrame, metric: str) -> Figure:
+    """How much each parameter decides about being among the best trials.
+
+    Args:
+        table: columns parameter, importance (shares of 1).
+    """
+    figure = Figure(figsize=(WIDTH, 0.42 * len(table) + 1.1))
+    axes = figure.add_subplot()
+    ordered = table.sort_values("importance")
+    axes.barh([short(name) for name in ordered["parameter"]], ordered["importance"], color=MUTED[0], height=0.6)
+    for row, value in enumerate(ordered["importance"]):
+        axes.annotate(f"{value:.0%}", (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=10)
+    axes.set(xlabel=f"importance for {_label(metric)} (PED-ANOVA)", xlim=(0, 1.12 * float(ordered["importance"].max())))
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _label(metric: str) -> str:
+    names = {"valid_rmse": "RMSE on the validation sample", "dense_rmse": "RMSE in the dense region",
+             "sparse_rmse": "RMSE in the sparse region", "final_loss": "final loss", "train_s": "training time (s)"}  # fmt: skip
+    return names.get(metric, metric)

@@ -1,0 +1,110 @@
+"""One look for all figures: fonts, the colour of each thing, and how a figure becomes a file.
+
+One thing has one colour everywhere. The regions have those of Okabe and Ito, what is compared has those
+of Paul Tol's muted scheme; maps are diverging blue to red for values (they are signed) and cividis for
+errors. All are safe for colour-blind readers (jfly.uni-koeln.de/color, personal.sron.nl/~pault).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from harmonic.tables import write_atomically
+
+P = ParamSpec("P")
+
+LOSS, DENSE, SPARSE, CONTOUR = "#000000", "#0072B2", "#D55E00", "#000000"
+REFERENCE, FAINT = "#555555", "#BBBBBB"  # lines to compare with; what stands back
+BEST = "#882255"
+VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis_r"
+DOTS_PER_INCH = 150
+WIDTH = 7.2  # inches, of a figure that fills the page
+
+MUTED = ("#332288", "#DDAA33", "#117733", "#CC6677", "#88CCEE", "#AA4499", "#44AA99", "#999933", "#661100")
+_ORDER = (
+    ("sigmoid", "tanh", "relu", "sin", "snake"),
+    ("SGD", "Adam", "AdamW"),
+    ("post_sgd", "post_adam", "post_deep"),
+    ("1", "2", "3", "4"),
+)  # labels whose colour must not depend on what else is shown
+MARKERS = {"post_sgd": "^", "post_adam": "s", "post_deep": "D"}
+
+STYLE: dict[str, Any] = {
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.92",
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "figure.constrained_layout.use": True,
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws in harmonic's style, whatever the notebook's own is."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context({**mpl.rcParamsDefault, **STYLE}):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def colours(labels: Iterable[str]) -> dict[str, str]:
+    """A colour for each label; what harmonic knows by name always has the same."""
+    wanted = list(dict.fromkeys(labels))
+    fixed = {name: MUTED[index] for group in _ORDER for index, name in enumerate(group)}
+    if all(label in fixed for label in wanted) and len({fixed[label] for label in wanted}) == len(wanted):
+        return {label: fixed[label] for label in wanted}
+    return {label: MUTED[index % len(MUTED)] for index, label in enumerate(wanted)}
+
+
+def band(axes: Axes, x: NDArray[Any], values: NDArray[Any], colour: str, label: str, share: float = 0.95) -> None:
+    """The median of curves (curves, points) and the band that holds a share of them, where there are several."""
+    axes.plot(x, np.nanmedian(values, axis=0), color=colour, lw=1.8, label=label)
+    if len(values) > 1:
+        low, high = np.nanquantile(values, [(1 - share) / 2, (1 + share) / 2], axis=0)
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def spans_decades(values: pd.Series) -> bool:
+    """Whether positive values are better seen on a log scale."""
+    return bool((values > 0).all() and values.max() > 20 * values.min())
+
+
+def picture(figure: Figure) -> Image.Image:
+    """The figure as an image."""
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(DOTS_PER_INCH)
+    with mpl.rc_context(STYLE):
+        canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    """An image as the content of a file, without loss. kind: png or webp."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **({"lossless": True} if kind == "webp" else {"optimize": True}))
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    write_atomically(path, encoded(picture(figure), "png"))
