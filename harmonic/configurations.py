@@ -19,6 +19,7 @@ from harmonic.tables import FRONT, IDENTITY, OUTCOME
 REPLICATE = ("seed", "data.seed", "model.seed")  # columns in which the replicates of a configuration differ
 MANY = 8  # values of a column beyond which it counts as a range, not as a choice
 CONFIDENCE = 0.95
+SPAN = 20  # ratio of the ends above which a range is on a log scale
 DEFAULT_METRIC = "valid_rmse"
 
 _SHORT = {
@@ -62,7 +63,7 @@ def swept(runs: pd.DataFrame, named: Iterable[str] = ()) -> list[str]:
         named: columns that are known to have been swept.
     """
     known = set(named)
-    varying = [name for name in config_columns(runs) if runs[name].nunique(dropna=False) > 1]
+    varying = [name for name in config_columns(runs) if len(runs[name].unique()) > 1]
     table = runs[varying].astype("object").fillna("").astype(str).drop_duplicates()
     kept = [name for name in varying if name in known or table[name].nunique() > MANY]
     choices = [name for name in varying if name in known and table[name].nunique() <= MANY]

@@ -115,8 +115,9 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
     bins = np.clip(np.digitize(errors[along], edges) - 1, 0, BINS - 1)
     squares = errors.assign(square=errors["error"] ** 2, bin=bins)
     for name in names:
-        means = squares[squares["group"] == name].groupby(["run", "bin"], observed=True)["square"].mean()
-        values = np.sqrt(means.unstack().reindex(columns=range(BINS)).to_numpy(float))
+        mine = squares[squares["group"] == name]
+        means = mine.pivot_table(index="run", columns="bin", values="square", aggfunc="mean", observed=True)
+        values = np.sqrt(means.reindex(columns=range(BINS)).to_numpy(float))
         band(axes, middles, values, inks[name], name)
     if border is not None:
         axes.axvline(border, color="black", lw=1, label="border of the dense region")

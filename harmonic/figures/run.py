@@ -15,8 +15,8 @@ from matplotlib.ticker import MultipleLocator
 from torch import nn
 
 from harmonic.data import Sample, as_array
-from harmonic.regions import EXTENT, RESOLUTION, Regions
 from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, WIDTH, styled
+from harmonic.regions import EXTENT, RESOLUTION, Regions
 
 
 def sample_frame(sample: Sample) -> pd.DataFrame:

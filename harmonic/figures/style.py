@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from harmonic.configurations import SPAN
 from harmonic.tables import write_atomically
 
 P = ParamSpec("P")
@@ -86,7 +87,7 @@ def band(axes: Axes, x: NDArray[Any], values: NDArray[Any], colour: str, label: 
 
 def spans_decades(values: pd.Series) -> bool:
     """Whether positive values are better seen on a log scale."""
-    return bool((values > 0).all() and values.max() > 20 * values.min())
+    return bool((values > 0).all() and values.max() > SPAN * values.min())
 
 
 def picture(figure: Figure) -> Image.Image:

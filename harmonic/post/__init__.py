@@ -10,8 +10,9 @@ therefore not number with number, but each of its numbers with the spread over o
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def landmarks() -> pd.DataFrame:
     return _shipped("errors.csv")
 
 
-@lru_cache
+@cache
 def _read(name: str) -> pd.DataFrame:
     table: pd.DataFrame = pd.read_csv(Path(__file__).with_name(name), comment="#")
     return table
@@ -55,14 +56,20 @@ def label(runs: pd.DataFrame) -> pd.Series:
     """Which of the post's experiments each run is (by its config, whatever its seed); missing for others."""
     labels = pd.Series(pd.NA, index=runs.index, dtype="str", name="experiment")
     for experiment in EXPERIMENTS:
-        config = leaves(dataclasses.asdict(compose([f"+experiment={experiment}"])))
-        fixed = {k: v for k, v in config.items() if k not in _FREE and k.partition(".")[0] != "training"}
-        fixed["training.steps"] = config["training.steps"]
+        fixed = _fixed(experiment)
         same = pd.Series(True, index=runs.index)
         for key, value in fixed.items():
             same &= runs[key] == value if key in runs else False
         labels[same.fillna(False).astype(bool)] = experiment
     return labels
+
+
+@cache
+def _fixed(experiment: str) -> dict[str, Any]:
+    """The config's leaves that make a run one of this experiment."""
+    config = leaves(dataclasses.asdict(compose([f"+experiment={experiment}"])))
+    fixed = {k: v for k, v in config.items() if k not in _FREE and k.partition(".")[0] != "training"}
+    return fixed | {"training.steps": config["training.steps"]}
 
 
 def compare(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,79 @@
+"""`harmonic-report PATH...`: one page that shows what runs and sweeps have left.
+
+    harmonic-report outputs/width_lr                       # outputs/width_lr/report.html
+    harmonic-report outputs/post outputs/width_lr          # side by side: outputs/report.html
+
+The page needs no network and no other file; its figures lie beside it as PNG, in `report/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmonic.errors import HarmonicError
+
+BAD_INPUT = 2  # exit code
+DETAILED = 8  # sweeps that get sections of their own
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 done, 2 bad input."""
+    parser = argparse.ArgumentParser(prog="harmonic-report", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a run's folder, a sweep's, or one above them"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write; default: the PATH, of several the folder above them",
+    )
+    given = parser.parse_args(arguments)
+    try:
+        page = report(given.paths, given.output)
+    except HarmonicError as error:
+        sys.exit(_said(str(error)))
+    except OSError as error:
+        sys.exit(
+            _said(f"the report must be written to a folder that takes files; got '{error.filename}' ({error.strerror})")
+        )
+    print(page)
+
+
+def _said(line: str) -> int:
+    print(f"harmonic-report: {line}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def report(paths: Sequence[Path], output: Path | None = None) -> Path:
+    """Write the report of some folders; the path of its page.
+
+    Args:
+        output: folder of the report; None: the only path, or the folder that all paths lie in.
+
+    Raises:
+        HarmonicError: a path does not exist, none holds a run, or something is in the report's way.
+    """
+    from rich.console import Console
+
+    from harmonic.report import page
+    from harmonic.report.everything import everything
+    from harmonic.report.material import gather
+    from harmonic.report.story import story
+
+    with Console(stderr=True).status("reading the runs") as status:
+        material = gather(paths)
+        folder = output or (
+            paths[0] if len(paths) == 1 else Path(os.path.commonpath([path.absolute() for path in paths]))
+        )
+        sections = story(material, status.update, DETAILED)
+        status.update("drawing the figures")
+        title = ", ".join(sweep.name for sweep in material.sweeps[:3]) + (
+            " and more" if len(material.sweeps) > 3 else ""
+        )
+        return page.write(folder, f"harmonic: {title}", sections, everything(material, folder))

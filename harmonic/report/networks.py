@@ -1,0 +1,112 @@
+"""The networks themselves, evaluated on the plane: what a table does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from harmonic import data, figures, regions
+from harmonic.compose import compose
+from harmonic.data import Data
+from harmonic.errors import HarmonicError
+from harmonic.models import PARAMETERS_FILE, load_model
+from harmonic.schema import HARMONIC_TARGET
+from harmonic.tables import leaves
+from harmonic.trial import Trial, train
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The law of some runs on the evaluation grid. grid: columns x0, x1, truth, density, dense; level: the
+    density on the border of the dense region."""
+
+    grid: pd.DataFrame
+    level: float
+
+    @property
+    def border(self) -> float:
+        """The distance from the centre at which the dense region ends, on average over directions."""
+        inside = self.grid[self.grid["dense"]]
+        cell = (2 * regions.EXTENT / (regions.RESOLUTION - 1)) ** 2
+        return float(np.sqrt(len(inside) * cell / np.pi))
+
+
+def plane(runs: pd.DataFrame) -> Plane | None:
+    """The plane of runs that share their region and harmonic's own law; else None.
+
+    A law of somebody else's is code named by a table, and a report runs none.
+    """
+    columns = [name for name in runs if name.startswith("data.") and name != "data.seed"] + ["region.mass"]
+    if len(runs[columns].drop_duplicates()) > 1:
+        return None
+    first = runs.iloc[0]
+    known = law(first)
+    if known is None:
+        return None
+    where = regions.build(known, float(first["region.mass"]))
+    return Plane(figures.grid_frame(where), where.level)
+
+
+def law(run: pd.Series) -> Data | None:
+    """The law of a run's data, if it is harmonic's own."""
+    names = [name for name in run.index if name.startswith("data.")]
+    section = {name.removeprefix("data."): plain(run[name]) for name in names}
+    return data.build(section) if section.get("_target_") == HARMONIC_TARGET else None
+
+
+def is_posts(runs: pd.DataFrame) -> bool:
+    """Whether these runs were trained on the post's own law."""
+    return all(name in runs and (runs[name] == value).all() for name, value in _posts_law().items())
+
+
+@cache
+def _posts_law() -> dict[str, Any]:
+    return {f"data.{key}": value for key, value in leaves(dict(compose().data)).items() if key != "seed"}
+
+
+def predicted(run: pd.Series, grid: pd.DataFrame) -> np.ndarray | None:
+    """A run's prediction at every point of the grid; None where its parameters are not there."""
+    if not (Path(run["dir"]) / PARAMETERS_FILE).is_file():
+        return None
+    try:
+        return figures.with_prediction(grid, load_model(run))["prediction"].to_numpy()
+    except HarmonicError:
+        return None
+
+
+def post_predicted(experiment: str, grid: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    """The prediction of one of the post's configurations, trained here and now."""
+    trial = Trial(compose([f"+experiment={experiment}", f"seed={seed}"]))
+    x = torch.tensor(grid[["x0", "x1"]].to_numpy(np.float32))
+    return trial.engine.predict(trial.config, train(trial).state, x)
+
+
+def errors(groups: Mapping[str, pd.DataFrame], plane: Plane) -> pd.DataFrame:
+    """The error of runs at every point of the grid: columns group, run, distance, density, error."""
+    distance = np.hypot(plane.grid["x0"], plane.grid["x1"])
+    frames = []
+    for name, runs in groups.items():
+        for _, run in runs.iterrows():
+            prediction = predicted(run, plane.grid)
+            if prediction is not None:
+                columns = {
+                    "distance": distance,
+                    "density": plane.grid["density"],
+                    "error": prediction - plane.grid["truth"],
+                }
+                frames.append(pd.DataFrame(columns).assign(group=name, run=run["run"]))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def plain(value: Any) -> Any:
+    """A table's value as Python's own; None where it is missing."""
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,73 @@
+"""The report as one HTML file that needs nothing beside it, and its figures as files.
+
+All that comes from a config or a folder's name is escaped: by Jinja in the page, as JSON text in the table.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harmonic.errors import HarmonicError
+from harmonic.figures import encoded
+from harmonic.report.blocks import Figure, Section
+from harmonic.tables import write_atomically
+
+FILE, FIGURES = "report.html", "report"  # names in the report's folder
+STYLES = ("vendor/dataTables.dataTables.min.css", "vendor/columnControl.dataTables.min.css", "style.css")
+SCRIPTS = ("vendor/dataTables.min.js", "vendor/dataTables.columnControl.min.js", "table.js")
+
+_NUMBER = re.compile(r"-?[\d.,]+(e[+-]?\d+)?( %)?")
+
+
+def write(folder: Path, title: str, sections: Sequence[Section], table: dict[str, Any]) -> Path:
+    """Write a report and its figures into a folder; the path of its page.
+
+    Raises:
+        HarmonicError: something is in the way.
+    """
+    page, figures = folder / FILE, folder / FIGURES
+    if page.is_dir():
+        raise HarmonicError(f"the report must be a file; '{page}' is a folder: choose another --output")
+    if figures.exists() and not figures.is_dir():
+        raise HarmonicError(f"the report's figures need a folder; '{figures}' is a file: choose another --output")
+    figures.mkdir(parents=True, exist_ok=True)
+    for block in (block for section in sections for block in section.blocks):
+        if isinstance(block, Figure):
+            write_atomically(figures / f"{block.name}.png", encoded(block.image, "png"))
+    write_atomically(page, render(title, sections, table).encode())
+    return page
+
+
+def render(title: str, sections: Sequence[Section], table: dict[str, Any]) -> str:
+    """The page as HTML.
+
+    Args:
+        table: of all runs: `columns` (title, kind: num, text or link, wide) and `rows`.
+    """
+    environment = Environment(
+        loader=PackageLoader("harmonic.report", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["embedded"] = _embedded
+    environment.tests["numeric"] = lambda cell: bool(_NUMBER.fullmatch(cell))
+    template = environment.get_template("page.html.j2")
+    return template.render(
+        title=title, sections=sections, table=table, styles=[_read(name) for name in STYLES],
+        scripts=[_read(name) for name in SCRIPTS], folders=any(one["kind"] == "link" for one in table["columns"]),
+    )  # fmt: skip
+
+
+def _embedded(figure: Figure) -> str:
+    """The figure as a data URL; WebP, losslessly, takes a third of PNG's place."""
+    return f"data:image/webp;base64,{base64.b64encode(encoded(figure.image, 'webp')).decode()}"
+
+
+def _read(name: str) -> str:
+    return files("harmonic.report").joinpath(name).read_text(encoding="utf-8")

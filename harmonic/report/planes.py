@@ -1,0 +1,84 @@
+"""What a report shows of the networks of one sweep: their predictions, and where they are wrong."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harmonic import figures, post
+from harmonic.configurations import describe, ranked
+from harmonic.report import networks
+from harmonic.report.blocks import Block, Figure, Section, Text
+from harmonic.report.material import Sweep
+from harmonic.report.overview import runs_of
+from harmonic.report.sweeps import file
+
+REFERENCE = "post_deep"  # of the post's configurations the one that fits best
+TITLES = {"post_sgd": "the post's SGD", "post_adam": "the post's Adam", "post_deep": "the post's deep net"}
+
+
+def planes(sweep: Sweep) -> Section | None:
+    """Prediction maps on one colour scale, and the error away from the centre."""
+    table = ranked(sweep.runs, sweep.metric, sweep.best_is)
+    plane = networks.plane(sweep.runs) if len(table) else None
+    if plane is None:
+        return None
+    groups = _groups(sweep, table)
+    blocks: list[Block] = []
+    maps = _maps(sweep, groups, plane)
+    if maps is None:
+        return Section(
+            "The networks", [Text("The parameters of these runs are not in their folders: no maps.")], within=True
+        )
+    blocks.append(maps)
+    errors = networks.errors(groups, plane)
+    for along, border in (("distance", plane.border), ("density", plane.level)):
+        drawing = figures.profile(errors, along, border)
+        means = (
+            errors[errors["distance"] > plane.border]
+            .groupby("group", sort=False)["error"]
+            .agg(lambda e: float((e**2).mean() ** 0.5))
+        )
+        parts = "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
+        word = "distance from the centre" if along == "distance" else "sampling density"
+        caption = f"RMSE of the points at the same {word}: median and 95 % band over seeds."
+        blocks.append(Figure(f"{file(sweep)}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
+    return Section("The networks", blocks, within=True)
+
+
+def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The runs of the best and the worst configuration; of a sweep of the post's, those of its three."""
+    labels = post.label(sweep.runs)
+    if labels.notna().all():
+        complete = sweep.runs[sweep.runs["status"] == "complete"]
+        return {TITLES[name]: complete[labels == name] for name in post.EXPERIMENTS if (labels == name).any()}
+    groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": runs_of(sweep, int(table.index[0]))}
+    if len(table) > 1:
+        groups[f"worst: {describe(table.iloc[-1], sweep.parameters)}"] = runs_of(sweep, int(table.index[-1]))
+    return groups
+
+
+def _maps(sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane) -> Figure | None:
+    grid, titles = plane.grid.copy(), {"truth": "truth"}
+    for number, (name, runs) in enumerate(groups.items()):
+        prediction = networks.predicted(runs.iloc[0], grid)
+        if prediction is None:
+            return None
+        grid[f"prediction {number}"] = prediction
+        titles[f"prediction {number}"] = _wrapped(f"{name}, seed {runs['seed'].iloc[0]}")
+    if networks.is_posts(sweep.runs) and post.label(sweep.runs).isna().all():
+        grid["post"] = networks.post_predicted(REFERENCE, grid)
+        titles["post"] = f"{TITLES[REFERENCE]}, seed 0"
+    errors = {
+        titles[name]: float(((grid[name] - grid["truth"]) ** 2).mean() ** 0.5) for name in titles if name != "truth"
+    }
+    parts = "; ".join(
+        f"{name.replace(chr(10), ' ')}: RMSE {value:.2g} over the whole square" for name, value in errors.items()
+    )
+    caption = "The truth and the predictions on [-10, 10] x [-10, 10], all on the colour scale of the truth."
+    return Figure(f"{file(sweep)}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
+
+
+def _wrapped(title: str, width: int = 34) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(title, width))

@@ -1,0 +1,101 @@
+"""What a report says of the post, where its configurations are among the runs."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harmonic import figures, post
+from harmonic.report import networks
+from harmonic.report.blocks import Block, Figure, Grid, Section, Text
+from harmonic.report.material import Material
+
+PLAIN = (
+    "The post fixed no seed, so that its very numbers cannot be had again: what can be said is where each of them lies "
+    "among ours. Its pictures are not redrawn from its data either, which are gone with the seed; what is shown is one "
+    "seed of ours, drawn by the post's own lines and by harmonic."
+)
+
+
+def reproduction(material: Material) -> Section | None:
+    """The post's losses in the bands of ours, number by number, and its picture beside ours."""
+    runs = material.runs[material.runs["status"] == "complete"]
+    labels = post.label(runs)
+    if labels.isna().all():
+        return None
+    runs, labels = runs[labels.notna()], labels.dropna()
+    experiments = pd.Series(labels.to_numpy(), index=runs["run"])
+    table = post.compare(runs, material.curves)
+    missing = [name for name in post.EXPERIMENTS if name not in set(labels)]
+    blocks: list[Block] = [Text(PLAIN)]
+    if missing:
+        blocks.append(Text(f"Missing among these runs: {', '.join(missing)} (harmonic -cn post trains all three)."))
+    drawing = figures.bands(material.curves, experiments, post.published())
+    counts = ", ".join(f"{count} seeds of {name}" for name, count in labels.value_counts().items())
+    blocks.append(
+        Figure(
+            "post-bands",
+            drawing,
+            f"The post's printed losses over the bands of {counts}.",
+            "Lines are medians, bands hold 95 % of our seeds.",
+        )
+    )
+    blocks.append(Text(verdict(runs, material.curves, table)))
+    if table["n"].min() > 2:
+        outside = table[(table["percentile"] < 2.5) | (table["percentile"] > 97.5)]
+        alt = f"Percentile of each printed loss among ours by step; {len(outside)} of {len(table)} lie outside the middle 95 %."
+        blocks.append(
+            Figure("post-percentiles", figures.percentiles(table), alt, "Grey: the middle 95 % of our seeds.")
+        )
+    if (picture := _picture(runs, labels)) is not None:
+        blocks.append(picture)
+    blocks.append(_numbers(table))
+    return Section("The post reproduced", blocks)
+
+
+def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> str:
+    """How many printed losses lie outside the 95 % bands, and whether chance would do the same."""
+    found = post.judge(runs, curves)
+    if found is None:
+        return "With fewer than three seeds of each configuration nothing can be said about chance."
+    more = "as many as chance would give" if found.chance > 0.05 else "more than chance would give"
+    few = (
+        ""
+        if table["n"].min() >= 40
+        else f" With {table['n'].min()} seeds a 95 % band is little more than the range; 'seed=range(0,200)' gives a better one."
+    )
+    return (
+        f"{found.outside} of the post's {len(table)} printed losses lie outside the 95 % band of ours, {more}: a post made "
+        f"of three of our own runs has {found.expected:.1f} outside on average, and {found.outside} or more in "
+        f"{found.chance:.0%} of all cases. (The losses of one run go together, so that 41 numbers are three draws "
+        f"rather than 41.){few}"
+    )
+
+
+def _numbers(table: pd.DataFrame) -> Grid:
+    rows = [
+        [str(row.experiment), str(row.step), f"{row.published:.2f}", f"{row.median:.2f}", f"{row.low:.1f} to {row.high:.1f}",
+         f"{row.percentile:.0f} %", "" if row.low <= row.published <= row.high else "outside"]
+        for row in table.itertuples()
+    ]  # fmt: skip
+    columns = ["experiment", "step", "post", "our median", "our 95 %", "percentile", ""]
+    return Grid(
+        f"The post's {len(table)} printed losses among those of our {table['n'].min()} seeds or more", columns, rows
+    )
+
+
+def _picture(runs: pd.DataFrame, labels: pd.Series) -> Figure | None:
+    """The deepest fit that is there, as the post draws it and as we do."""
+    for name in reversed(post.EXPERIMENTS):
+        mine = runs[labels == name].sort_values("seed")
+        plane = networks.plane(mine) if len(mine) else None
+        prediction = networks.predicted(mine.iloc[0], plane.grid) if plane else None
+        if plane is not None and prediction is not None:
+            grid, seed = plane.grid.assign(prediction=prediction), mine["seed"].iloc[0]
+            drawing = figures.as_printed(grid, plane.level)
+            alt = f"The prediction of {name}, seed {seed}, twice: by the post's plotting lines and by harmonic's."
+            caption = (
+                f"{name}, seed {seed}. The post hands the picture to imshow the other way up and colours it by its own range; "
+                "ours has x1 pointing up and the colours of the truth."
+            )
+            return Figure("post-picture", drawing, alt, caption)
+    return None
