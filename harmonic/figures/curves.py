@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harmonic.figures.style import WIDTH, band, colours, styled
+from harmonic.figures.style import WIDTH, band, ceiling, colours, styled
 
 POINTS = 200  # steps drawn of a curve
 
@@ -23,11 +23,12 @@ def learning(curves: pd.DataFrame, groups: pd.Series) -> Figure:
     axes = figure.add_subplot()
     names = list(dict.fromkeys(groups.dropna()))
     inks = colours(names)
-    for name in names:
-        members = groups.index[groups == name]
-        losses = by_step(curves[curves["run"].isin(members)])
+    tables = {name: by_step(curves[curves["run"].isin(groups.index[groups == name])]) for name in names}
+    for name, losses in tables.items():
         band(axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], f"{name} ({len(losses)})")
     axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
+    if tables:
+        ceiling(axes, pd.concat(list(tables.values())).to_numpy(float))
     figure.legend(loc="outside upper center", ncols=2 if max(map(len, names), default=0) < 40 else 1)
     return figure
 

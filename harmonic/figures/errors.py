@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from harmonic.figures.style import BEST, DENSE, FAINT, MARKERS, REFERENCE, SPARSE, WIDTH, band, colours, styled
 
@@ -71,7 +71,7 @@ def strips(runs: pd.DataFrame, by: str = "configuration") -> Figure:
         runs: columns dense_rmse, sparse_rmse and `by`, whose order of appearance is kept, from above.
     """
     names = list(dict.fromkeys(runs[by]))
-    figure = Figure(figsize=(WIDTH, 0.55 * len(names) + 1.6))
+    figure = Figure(figsize=(WIDTH, 0.8 * len(names) + 1.4))
     axes = figure.add_subplot()
     shifts = np.random.default_rng(0)
     for row, name in enumerate(names):
@@ -80,13 +80,14 @@ def strips(runs: pd.DataFrame, by: str = "configuration") -> Figure:
             height = row + offset + shifts.uniform(-0.09, 0.09, len(values))
             axes.scatter(values, height, s=9, color=colour, alpha=0.4, linewidths=0)
             axes.plot([values.median()] * 2, [row + offset - 0.16, row + offset + 0.16], color=colour, lw=2.5)
+            above = offset < 0
             axes.annotate(
-                f"{values.median():.2g}", (values.median(), row + offset), xytext=(5, 0), va="center",
-                textcoords="offset points", fontsize=9, color=colour,
-                bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.5},
+                f"{values.median():.2g}", (values.median(), row + offset + (-0.17 if above else 0.17)), ha="center",
+                va="bottom" if above else "top", xytext=(0, 1 if above else -1), textcoords="offset points",
+                fontsize=9, color=colour,
             )  # fmt: skip
     axes.axvline(ZERO, color=REFERENCE, ls="--", lw=1)
-    axes.set(xscale="log", xlabel="RMSE against the truth", ylim=(len(names) - 0.5, -0.5))
+    axes.set(xscale="log", xlabel="RMSE against the truth", ylim=(len(names) - 0.4, -0.6))
     axes.set_yticks(range(len(names)), names)
     axes.grid(axis="y", visible=False)
     _plain_ticks(axes)
@@ -151,7 +152,6 @@ def _plain_ticks(axes: Axes) -> None:
     """Write 0.1 instead of a power of ten, as far as a log axis has numbers of this kind."""
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
-            formatter = ScalarFormatter()
-            formatter.set_scientific(False)
-            axis.set_major_formatter(formatter)
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from harmonic.figures.curves import by_step
 from harmonic.figures.run import _border, _image, _plane
-from harmonic.figures.style import MARKERS, SPARSE, WIDTH, band, colours, styled
+from harmonic.figures.style import MARKERS, REFERENCE, SPARSE, WIDTH, band, colours, styled
 from harmonic.regions import EXTENT, RESOLUTION
 
 
@@ -23,18 +24,22 @@ def bands(curves: pd.DataFrame, experiments: pd.Series, published: pd.DataFrame)
     """
     names = list(dict.fromkeys(published["experiment"]))
     inks = colours(names)
-    figure = Figure(figsize=(1.35 * WIDTH, 3.7))
+    figure = Figure(figsize=(1.35 * WIDTH, 3.9))
+    low = float(published["loss"].min())
     for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
         losses = by_step(curves[curves["run"].isin(experiments.index[experiments == name])])
         if len(losses):
+            low = min(low, float(losses.min().min()))
             band(
                 axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], "median and 95 % of our seeds"
             )
         theirs = published[published["experiment"] == name]
         axes.plot(theirs["step"], theirs["loss"], MARKERS[name], color="black", ms=5, label="printed in the post")
         axes.set(yscale="log", xlabel="step", title=f"{name} ({len(losses)} seeds)")
-        axes.legend(loc="lower left", fontsize=8.5)
-    figure.axes[0].set_ylabel("loss: sum of squared residuals")
+    figure.axes[0].set(ylabel="loss: sum of squared residuals", ylim=(0.5 * low, 1.5 * published["loss"].max()))
+    line = Line2D([], [], color=REFERENCE, lw=1.8, label="median and 95 % of our seeds")
+    theirs = Line2D([], [], ls="", marker="o", color="black", ms=5, label="printed in the post")
+    figure.legend(handles=[line, theirs], loc="outside lower center", ncols=2)
     return figure
 
 
@@ -48,7 +53,7 @@ def as_printed(grid: pd.DataFrame, level: float) -> Figure:
     Args:
         grid: columns x0, x1, density, truth, prediction.
     """
-    figure = Figure(figsize=(WIDTH, 3.6))
+    figure = Figure(figsize=(1.1 * WIDTH, 3.7))
     theirs, ours = figure.subplots(1, 2)
     picture = grid["prediction"].to_numpy().reshape(RESOLUTION, RESOLUTION).T
     theirs.imshow(picture, extent=(-EXTENT, EXTENT, -EXTENT, EXTENT), cmap="viridis")
@@ -69,18 +74,26 @@ def percentiles(table: pd.DataFrame) -> Figure:
     """Where each printed loss stands among ours at the same step.
 
     Args:
-        table: columns experiment, step, percentile.
+        table: columns experiment, step, published, low, high, percentile, as `harmonic.post.compare` gives them.
     """
     figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.add_subplot()
     names = list(dict.fromkeys(table["experiment"]))
     inks = colours(names)
-    axes.axhspan(2.5, 97.5, color="0.93", lw=0)
     for name in names:
         mine = table[table["experiment"] == name]
         axes.plot(mine["step"], mine["percentile"], MARKERS[name], color=inks[name], ms=6, ls="-", lw=0.8, label=name)
-    outside = table[(table["percentile"] < 2.5) | (table["percentile"] > 97.5)]
-    axes.plot(outside["step"], outside["percentile"], "o", mfc="none", mec=SPARSE, mew=1.6, ms=12, label="outside 95 %")
+    outside = table[(table["published"] < table["low"]) | (table["published"] > table["high"])]
+    axes.plot(
+        outside["step"],
+        outside["percentile"],
+        "o",
+        mfc="none",
+        mec=SPARSE,
+        mew=1.6,
+        ms=12,
+        label="outside our 95 % band",
+    )
     axes.set(xlabel="step", ylabel="percentile among our seeds", ylim=(-4, 104), yticks=[0, 25, 50, 75, 100])
-    figure.legend(loc="outside upper center", ncols=4)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure

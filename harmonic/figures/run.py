@@ -132,9 +132,9 @@ def maps(grid: pd.DataFrame, columns: Mapping[str, str], level: float) -> Figure
         columns: title of each panel by column.
         level: the density on the border.
     """
-    count = min(3, len(columns))
+    count = 2 if len(columns) == 4 else min(3, len(columns))
     rows = -(-len(columns) // count)
-    figure = Figure(figsize=(WIDTH * count / 3 + 0.9, 2.75 * rows + 0.5))
+    figure = Figure(figsize=(3.0 * count + 1.2, 3.1 * rows + 0.5))
     panels = figure.subplots(rows, count, sharex=True, sharey=True, squeeze=False)
     bound = float(grid["truth"].abs().max())
     for axes, (name, title) in zip(panels.flat, columns.items(), strict=False):

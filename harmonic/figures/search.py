@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +13,17 @@ from matplotlib.ticker import MaxNLocator
 from harmonic.configurations import short, shown
 from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, spans_decades, styled
 
+FEW = 4  # values of a parameter that are shown side by side
 CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
+
+
+_NAMES = {
+    "valid_rmse": "RMSE on the validation sample",
+    "dense_rmse": "RMSE in the dense region",
+    "sparse_rmse": "RMSE in the sparse region",
+    "final_loss": "final loss",
+    "train_s": "training time (s)",
+}
 
 
 @styled
@@ -71,6 +83,7 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
     best = table.loc[table[metric].idxmin()]
     axes.plot(best[x], best[y], "o", mfc="none", mec=BEST, mew=2, ms=13, zorder=4, label="best")
     axes.grid(False)
+    axes.margins(0.04)
     for name, kind in ((x, axes.set_xscale), (y, axes.set_yscale)):
         if spans_decades(table[name]):
             kind("log")
@@ -115,10 +128,9 @@ def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
 
 def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool) -> None:
     known = table.dropna(subset=[name])
-    words = not pd.api.types.is_numeric_dtype(known[name])
-    places = (
-        known[name].map({v: i for i, v in enumerate(sorted(known[name].unique(), key=str))}) if words else known[name]
-    )
+    # a few values are told apart better than measured: a depth of 1, 2
+    words = not pd.api.types.is_numeric_dtype(known[name]) or known[name].nunique() <= FEW
+    places = known[name].map({v: i for i, v in enumerate(_ordered(known[name]))}) if words else known[name]
     if alone and {"low", "high"} <= set(known) and not known["low"].isna().all():
         order = places.sort_values().index
         if words:
@@ -134,7 +146,7 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
               known[metric][best], "o", mfc="none", mec=BEST, mew=2, ms=10)  # fmt: skip
     axes.set_xlabel(short(name))
     if words:
-        labels = [shown(value) for value in sorted(known[name].unique(), key=str)]
+        labels = [shown(value) for value in _ordered(known[name])]
         axes.set_xticks(range(len(labels)), labels, rotation=30 if len(labels) > 3 else 0)
         axes.set_xlim(-0.5, len(labels) - 0.5)
     elif spans_decades(known[name]):
@@ -160,6 +172,8 @@ def importances(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def _label(metric: str) -> str:
-    names = {"valid_rmse": "RMSE on the validation sample", "dense_rmse": "RMSE in the dense region",
-             "sparse_rmse": "RMSE in the sparse region", "final_loss": "final loss", "train_s": "training time (s)"}  # fmt: skip
-    return names.get(metric, metric)
+    return _NAMES.get(metric, metric)
+
+
+def _ordered(values: pd.Series) -> list[Any]:
+    return sorted(values.unique(), key=None if pd.api.types.is_numeric_dtype(values) else str)

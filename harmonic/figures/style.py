@@ -30,7 +30,7 @@ P = ParamSpec("P")
 LOSS, DENSE, SPARSE, CONTOUR = "#000000", "#0072B2", "#D55E00", "#000000"
 REFERENCE, FAINT = "#555555", "#BBBBBB"  # lines to compare with; what stands back
 BEST = "#882255"
-VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis_r"
+VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis"
 DOTS_PER_INCH = 150
 WIDTH = 7.2  # inches, of a figure that fills the page
 
@@ -85,6 +85,13 @@ def band(axes: Axes, x: NDArray[Any], values: NDArray[Any], colour: str, label: 
         axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
+def ceiling(axes: Axes, curves: NDArray[Any]) -> None:
+    """Let losses (curves, steps) fill a log axis: a spike of the first steps may leave it at the top."""
+    initial = float(np.nanmax(curves[:, 0]))
+    if np.nanmax(curves) > 3 * initial:
+        axes.set_ylim(0.8 * float(np.nanmin(curves)), 2 * initial)
+
+
 def spans_decades(values: pd.Series) -> bool:
     """Whether positive values are better seen on a log scale."""
     return bool((values > 0).all() and values.max() > SPAN * values.min())
@@ -102,7 +109,7 @@ def picture(figure: Figure) -> Image.Image:
 def encoded(image: Image.Image, kind: str) -> bytes:
     """An image as the content of a file, without loss. kind: png or webp."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **({"lossless": True} if kind == "webp" else {"optimize": True}))
+    image.save(buffer, kind, **({"lossless": True, "method": 2} if kind == "webp" else {"compress_level": 6}))
     return buffer.getvalue()
 
 

@@ -78,7 +78,7 @@ def _maps(sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane) 
     return Figure(f"{file(sweep)}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
 
 
-def _wrapped(title: str, width: int = 34) -> str:
+def _wrapped(title: str, width: int = 30) -> str:
     import textwrap
 
     return "\n".join(textwrap.wrap(title, width))

@@ -41,10 +41,17 @@ def reproduction(material: Material) -> Section | None:
     )
     blocks.append(Text(verdict(runs, material.curves, table)))
     if table["n"].min() > 2:
-        outside = table[(table["percentile"] < 2.5) | (table["percentile"] > 97.5)]
-        alt = f"Percentile of each printed loss among ours by step; {len(outside)} of {len(table)} lie outside the middle 95 %."
+        outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
+        alt = (
+            f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside our 95 % band."
+        )
         blocks.append(
-            Figure("post-percentiles", figures.percentiles(table), alt, "Grey: the middle 95 % of our seeds.")
+            Figure(
+                "post-percentiles",
+                figures.percentiles(table),
+                alt,
+                "The share of our runs whose loss at this step is below the post's; ringed where it is outside their 95 % band.",
+            )
         )
     if (picture := _picture(runs, labels)) is not None:
         blocks.append(picture)
@@ -57,7 +64,7 @@ def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> st
     found = post.judge(runs, curves)
     if found is None:
         return "With fewer than three seeds of each configuration nothing can be said about chance."
-    more = "as many as chance would give" if found.chance > 0.05 else "more than chance would give"
+    more = "not clearly more than chance would give" if found.chance > 0.05 else "more than chance would give"
     few = (
         ""
         if table["n"].min() >= 40

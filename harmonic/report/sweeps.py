@@ -8,7 +8,7 @@ import shlex
 import numpy as np
 import pandas as pd
 
-from harmonic import figures
+from harmonic import figures, post
 from harmonic.compose import repeat
 from harmonic.configurations import config_columns, describe, numbered, ranked, short, shown
 from harmonic.importance import importances
@@ -23,8 +23,10 @@ GROUPS = 6  # groups of learning curves that can be told apart
 
 def sections(sweep: Sweep) -> list[Section]:
     """All sections of one sweep that fit what it holds."""
-    built = [asked(sweep), best(sweep), landscape(sweep), training(sweep)]
-    return [one for one in built if one is not None]
+    built = [asked(sweep), best(sweep)]
+    if post.label(sweep.runs).isna().any():  # the post's own have a section of their own
+        built += [one for one in (landscape(sweep), training(sweep)) if one is not None]
+    return built
 
 
 def asked(sweep: Sweep) -> Section:
@@ -218,8 +220,9 @@ def curve_groups(sweep: Sweep) -> pd.Series:
     if not numeric:
         return pd.Series(sweep.name, index=indexed.index)
     by = max(numeric, key=lambda one: abs(indexed[one].rank().corr(values.rank())))
-    quarters = pd.qcut(indexed[by], 4, duplicates="drop").sort_values()
-    return quarters.map(lambda one: f"{short(by)} {one.left:.3g} to {one.right:.3g}").astype(str)
+    ordered = indexed[by].sort_values()
+    quarters = ordered.groupby(pd.qcut(ordered, 4, duplicates="drop"), observed=True)
+    return quarters.transform(lambda values: f"{short(by)} {values.min():.3g} to {values.max():.3g}").astype(str)
 
 
 def _trials(sweep: Sweep) -> pd.DataFrame:
