@@ -33,12 +33,12 @@ _SHORT = {
 def config_columns(runs: pd.DataFrame) -> list[str]:
     """The columns that hold the config of a run, but for its seeds and its objective."""
     other = {*IDENTITY, *OUTCOME, FRONT, *REPLICATE, "objective"}
-    return [name for name in runs if name not in other]
+    return [str(name) for name in runs.columns if name not in other]
 
 
 def objective(runs: pd.DataFrame) -> str:
     """The column by which to rank these runs: their own objective (the first of several), where they agree."""
-    named = runs["objective"].dropna().unique() if "objective" in runs else []
+    named = list(runs["objective"].dropna().unique()) if "objective" in runs else list[str]()
     if len(named) != 1:
         return DEFAULT_METRIC
     text = str(named[0])
@@ -99,7 +99,8 @@ def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimi
     for name in ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse"):
         table[name] = groups[name].mean()
     # a mean over fewer seeds than the others' is not comparable, and luckier
-    return table[table["n"] == table["n"].max()].sort_values("mean", ascending=best_is == "minimize", kind="stable")
+    alike: pd.DataFrame = table[table["n"] == table["n"].max()]
+    return alike.sort_values("mean", ascending=best_is == "minimize", kind="stable")
 
 
 def short(column: str) -> str:

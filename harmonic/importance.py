@@ -10,6 +10,7 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from harmonic.configurations import SPAN
@@ -41,7 +42,7 @@ def importances(table: pd.DataFrame, parameters: Sequence[str], metric: str, bes
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
-            study = optuna.create_study(direction=best_is)
+            study = optuna.create_study(direction=StudyDirection[best_is.upper()])
             study.add_trials([_trial(row, distributions, metric) for _, row in values.iterrows()])
             found = optuna.importance.get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
         finally:

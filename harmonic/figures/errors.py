@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,20 +30,20 @@ def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: p
     axes = figure.add_subplot()
     done = runs[runs["status"] == "complete"].dropna(subset=["dense_rmse", "sparse_rmse"])
     ended = runs[runs["status"] == "pruned"].dropna(subset=["dense_rmse", "sparse_rmse"])
-    axes.scatter(*_within(ended), s=10, color=FAINT, linewidths=0, label="pruned" if len(ended) else None)
+    axes.scatter(*_within(ended), 10, color=FAINT, linewidths=0, label="pruned" if len(ended) else None)
     groups = {"run": done} if by is None else {str(k): g for k, g in done.groupby(by, observed=True, sort=False)}
     inks = colours(groups)
     for name, group in groups.items():
         label = "runs" if by is None else name
-        axes.scatter(*_within(group), s=16, color=inks[name], alpha=0.65, linewidths=0, label=label)
+        axes.scatter(*_within(group), 16, color=inks[name], alpha=0.65, linewidths=0, label=label)
     front = pareto_front(done)
     axes.step(front["dense_rmse"], front["sparse_rmse"], where="post", color=BEST, lw=1.4)
     axes.plot(front["dense_rmse"], front["sparse_rmse"], "o", mfc="none", mec=BEST, ms=7, label="Pareto front")
     _reference(axes, ZERO)
-    for name, row in (landmarks if landmarks is not None else pd.DataFrame()).iterrows():
-        marker = MARKERS.get(str(name), "o")
+    for landmark, row in (landmarks if landmarks is not None else pd.DataFrame()).iterrows():
+        marker = MARKERS.get(str(landmark), "o")
         axes.plot(
-            row["dense_rmse"], row["sparse_rmse"], marker, color="black", ms=8, mec="white", label=str(name), ls=""
+            row["dense_rmse"], row["sparse_rmse"], marker, color="black", ms=8, mec="white", label=str(landmark), ls=""
         )
     axes.set(xscale="log", yscale="log", xlabel="RMSE in the dense region", ylabel="RMSE in the sparse region")
     _plain_ticks(axes)
@@ -106,7 +104,7 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
         along: `distance` or `density`.
         border: where on that axis the dense region ends.
     """
-    figure = Figure(figsize=(WIDTH, 4.0))
+    figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.add_subplot()
     log = along == "density"
     edges = _edges(errors[along].to_numpy(float), log)
@@ -128,7 +126,7 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
     if log:
         axes.set_xscale("log")
         axes.invert_xaxis()  # outwards to the right, as with the distance
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=1 if max(map(len, names), default=0) > 34 else 2)
     return figure
 
 
@@ -138,8 +136,8 @@ def _edges(values: np.ndarray, log: bool) -> np.ndarray:
     return np.geomspace(values.min() * 0.999, values.max() * 1.001, BINS + 1)
 
 
-def _within(runs: pd.DataFrame) -> Sequence[pd.Series]:
-    return [runs[name].clip(upper=BEYOND) for name in ("dense_rmse", "sparse_rmse")]
+def _within(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    return runs["dense_rmse"].clip(upper=BEYOND), runs["sparse_rmse"].clip(upper=BEYOND)
 
 
 def _reference(axes: Axes, value: float, vertical: bool = True) -> None:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 from torch import nn
 
 from harmonic.data import Sample, as_array
-from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, WIDTH, styled
+from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, styled
 from harmonic.regions import EXTENT, RESOLUTION, Regions
 
 

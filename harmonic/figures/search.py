@@ -14,6 +14,7 @@ from harmonic.configurations import short, shown
 from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, spans_decades, styled
 
 FEW = 4  # values of a parameter that are shown side by side
+STEEP = 4  # ratio of the greatest to the least value above which a metric is drawn on a log scale
 CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
 
 
@@ -33,7 +34,7 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
     Args:
         trials: columns trial, status and the metric (mean over the trial's seeds).
     """
-    figure = Figure(figsize=(WIDTH, 3.8))
+    figure = Figure(figsize=(WIDTH, 4.0))
     axes = figure.add_subplot()
     done = trials[trials["status"] == "complete"].dropna(subset=[metric]).sort_values("trial")
     pruned = trials[trials["status"] == "pruned"].dropna(subset=[metric])
@@ -51,7 +52,7 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
     axes.step(done["trial"], so_far, where="post", color=BEST, lw=1.6, label="best so far")
     axes.set(xlabel="trial", ylabel=_label(metric))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if len(done) and spans_decades(done[metric]):
+    if len(done) and (done[metric] > 0).all() and done[metric].max() > STEEP * done[metric].min():
         axes.set_yscale("log")
     figure.legend(loc="outside upper center", ncols=2)
     return figure
@@ -62,13 +63,13 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
     """A metric over two parameters: a map between the trials, and the trials as points.
 
     Args:
-        table: one row a configuration: columns x, y (numbers) and the metric.
+        table: one row a configuration, the best first: columns x, y (numbers) and the metric.
         failed: columns x, y of configurations without a value.
     """
     figure = Figure(figsize=(WIDTH, 4.8))
     axes = figure.add_subplot()
     low, high = float(table[metric].min()), float(table[metric].quantile(CEILING))
-    scale = {"cmap": QUALITY, "vmin": low, "vmax": high if high > low else low + 1e-9}
+    scale: Any = {"cmap": QUALITY, "vmin": low, "vmax": high if high > low else low + 1e-9}
     across, up = (np.log10(table[c]) if spans_decades(table[c]) else table[c].astype(float) for c in (x, y))
     if len(table) >= 4 and np.ptp(across) > 0 and np.ptp(up) > 0:
         # drawn in the axes' own coordinates, so that triangles are straight where the scale is logarithmic
@@ -80,7 +81,7 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
     )
     if failed is not None and len(failed):
         axes.plot(failed[x], failed[y], "x", color=SPARSE, ms=6, zorder=3, label="diverged or failed")
-    best = table.loc[table[metric].idxmin()]
+    best = table.iloc[0]
     axes.plot(best[x], best[y], "o", mfc="none", mec=BEST, mew=2, ms=13, zorder=4, label="best")
     axes.grid(False)
     axes.margins(0.04)
@@ -108,7 +109,7 @@ def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
     """A metric against each parameter by itself; with a single one, its mean and 95 % interval where known.
 
     Args:
-        table: one row a configuration: the parameters, the metric, and `low`, `high` of its interval.
+        table: one row a configuration, the best first: the parameters, the metric, and `low`, `high` of its interval.
     """
     count = min(3, len(parameters))
     rows = -(-len(parameters) // count)
@@ -119,9 +120,8 @@ def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
         axes.label_outer(remove_inner_ticks=False) if rows == 1 else None
     for axes in list(panels.flat)[len(parameters) :]:
         axes.set_visible(False)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(_label(metric))
-    if spans_decades(table[metric]):
+    figure.supylabel(_label(metric), fontsize=11)
+    if (table[metric] > 0).all() and table[metric].max() > STEEP * table[metric].min():
         panels[0, 0].set_yscale("log")
     return figure
 
@@ -141,9 +141,8 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
             axes.plot(places[order], known[metric][order], color=MUTED[0], lw=1)
     shift = np.random.default_rng(0).uniform(-0.15, 0.15, len(places)) if words and not alone else 0
     axes.plot(places + shift, known[metric], "o", color=MUTED[0], ms=4, alpha=0.6)
-    best = known[metric].idxmin()
-    axes.plot(places[best] + (shift[known.index.get_loc(best)] if isinstance(shift, np.ndarray) else 0),
-              known[metric][best], "o", mfc="none", mec=BEST, mew=2, ms=10)  # fmt: skip
+    at = float((places + shift).iloc[0])
+    axes.plot(at, float(known[metric].iloc[0]), "o", mfc="none", mec=BEST, mew=2, ms=10)
     axes.set_xlabel(short(name))
     if words:
         labels = [shown(value) for value in _ordered(known[name])]

@@ -43,7 +43,7 @@ _ORDER = (
 )  # labels whose colour must not depend on what else is shown
 MARKERS = {"post_sgd": "^", "post_adam": "s", "post_deep": "D"}
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 11,
     "axes.titlesize": 12,
     "axes.spines.top": False,
@@ -102,8 +102,9 @@ def picture(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(DOTS_PER_INCH)
     with mpl.rc_context(STYLE):
-        canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return Image.fromarray(pixels).convert("RGB")
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:

@@ -64,6 +64,11 @@ def label(runs: pd.DataFrame) -> pd.Series:
     return labels
 
 
+def is_posts_own(runs: pd.DataFrame) -> bool:
+    """Whether all runs are of the post's experiments."""
+    return bool(label(runs).notna().all())
+
+
 @cache
 def _fixed(experiment: str) -> dict[str, Any]:
     """The config's leaves that make a run one of this experiment."""

@@ -30,7 +30,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Grid:
-    """A small table. commands: column whose cells are command lines, if it has one."""
+    """A small table. commands: name of the last column, if its cells are command lines."""
 
     caption: str
     columns: Sequence[str]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from harmonic.configurations import numbered, short
+from harmonic.report.answer import command
 from harmonic.report.material import Material
-from harmonic.report.sweeps import command
 
 BEFORE = ("sweep", "trial", "seed", "status")
 AFTER = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "steps", "train_s", "engine", "error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from harmonic import environment
-from harmonic.configurations import config_columns, objective, swept
+from harmonic.configurations import config_columns, numbered, objective, ranked, swept
 from harmonic.errors import TableError
 from harmonic.search.fresh import SUBFOLDER
 from harmonic.tables import FOLDER, load_curves, load_runs
@@ -73,6 +74,21 @@ class Sweep:
         return swept(self.runs, [key for key in self.space if key in self.runs])
 
     @property
+    def stem(self) -> str:
+        """How the names of its figures begin."""
+        return re.sub(r"[^\w-]+", "-", "runs" if self.home is None else self.name)
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """Its configurations, the best first, as `ranked` gives them."""
+        return ranked(self.runs, self.metric, self.best_is)
+
+    def runs_of(self, configuration: int) -> pd.DataFrame:
+        """The complete runs of one configuration, by seed."""
+        runs = self.runs[(numbered(self.runs) == configuration) & (self.runs["status"] == "complete")]
+        return runs.sort_values("seed")
+
+    @property
     def environments(self) -> list[dict[str, str]]:
         return environment.read(self.home / FOLDER) if self.home is not None else []
 
@@ -128,7 +144,8 @@ def _names(sweeps: pd.Series, homes: pd.Series) -> pd.Series:
     for name, places in homes[sweeps.notna()].groupby(named):
         if len(places.unique()) > 1:
             inside = named == name
-            named[inside] = [f"{Path(home).parent.name}/{name}" for home in homes[inside]]
+            longer = homes.map(lambda home, short=name: f"{Path(home).parent.name}/{short}")
+            named = named.where(~inside, longer)
     return named
 
 

@@ -43,7 +43,9 @@ def plane(runs: pd.DataFrame) -> Plane | None:
 
     A law of somebody else's is code named by a table, and a report runs none.
     """
-    columns = [name for name in runs if name.startswith("data.") and name != "data.seed"] + ["region.mass"]
+    columns = [name for name in map(str, runs.columns) if name.startswith("data.") and name != "data.seed"] + [
+        "region.mass"
+    ]
     if len(runs[columns].drop_duplicates()) > 1:
         return None
     first = runs.iloc[0]
@@ -56,7 +58,7 @@ def plane(runs: pd.DataFrame) -> Plane | None:
 
 def law(run: pd.Series) -> Data | None:
     """The law of a run's data, if it is harmonic's own."""
-    names = [name for name in run.index if name.startswith("data.")]
+    names = [name for name in map(str, run.index) if name.startswith("data.")]
     section = {name.removeprefix("data."): plain(run[name]) for name in names}
     return data.build(section) if section.get("_target_") == HARMONIC_TARGET else None
 

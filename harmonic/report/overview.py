@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from harmonic import __version__, figures, post
-from harmonic.configurations import numbered, ranked, shown
+from harmonic.configurations import shown
 from harmonic.report.blocks import Block, Facts, Figure, Grid, Section, Text
 from harmonic.report.material import Material, Sweep
 from harmonic.report.networks import is_posts
@@ -51,7 +51,7 @@ def comparison(material: Material) -> Section:
     shown_runs = _named(material.runs, by)
     drawing = figures.dense_against_sparse(shown_runs, by, landmarks)
     front = figures.pareto_front(done.dropna(subset=["dense_rmse", "sparse_rmse"]))
-    best = ", ".join(f"({row.dense_rmse:.2g}, {row.sparse_rmse:.2g})" for row in front.head(5).itertuples())
+    best = ", ".join(f"({row['dense_rmse']:.2g}, {row['sparse_rmse']:.2g})" for _, row in front.head(5).iterrows())
     alt = f"Scatter plot of {len(done)} runs, sparse against dense RMSE, on log axes. Pareto front: {best}."
     blocks.append(Figure("dense-against-sparse", drawing, alt, AGAINST if by_post else AGAINST_PLAIN))
     return Section("Dense against sparse", blocks)
@@ -74,7 +74,7 @@ def strips(material: Material, with_post: bool) -> pd.DataFrame:
     if with_post:
         parts.append(post.landmarks().rename(columns={"experiment": "configuration"}))
     for sweep in material.sweeps:
-        if with_post and post.label(sweep.runs).notna().all():
+        if with_post and post.is_posts_own(sweep.runs):
             continue  # it is the post's configurations
         parts.append(best_runs(sweep))
     columns = ["configuration", *TOLD]
@@ -87,10 +87,10 @@ def strips(material: Material, with_post: bool) -> pd.DataFrame:
 
 def best_runs(sweep: Sweep) -> pd.DataFrame:
     """The complete runs of a sweep's best configuration: those from fresh seeds if there are any."""
-    best = ranked(sweep.runs, sweep.metric, sweep.best_is).head(1)
+    best = sweep.ranking.head(1)
     if best.empty:
         return sweep.runs.head(0).assign(configuration="")
-    runs, note = runs_of(sweep, best.index[0]), "same seeds"
+    runs, note = sweep.runs_of(int(best.index[0])), "same seeds"
     if sweep.fresh is not None:
         fresh = sweep.fresh[sweep.fresh["trial"] == best["trial"].iloc[0]]
         runs, note = (fresh[fresh["status"] == "complete"], "fresh seeds") if len(fresh) else (runs, note)
@@ -98,12 +98,6 @@ def best_runs(sweep: Sweep) -> pd.DataFrame:
         f"{sweep.name}\nby {sweep.metric}, {len(runs)} {note}" if len(runs) > 1 else f"{sweep.name}\nby {sweep.metric}"
     )
     return runs.assign(configuration=name)
-
-
-def runs_of(sweep: Sweep, configuration: int) -> pd.DataFrame:
-    """The complete runs of one configuration, by seed."""
-    runs = sweep.runs[(numbered(sweep.runs) == configuration) & (sweep.runs["status"] == "complete")]
-    return runs.sort_values("seed")
 
 
 def _medians(chosen: pd.DataFrame) -> Grid:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from harmonic import figures, post
-from harmonic.configurations import describe, ranked
+from harmonic.configurations import describe
 from harmonic.report import networks
 from harmonic.report.blocks import Block, Figure, Section, Text
 from harmonic.report.material import Sweep
-from harmonic.report.overview import runs_of
-from harmonic.report.sweeps import file
 
 REFERENCE = "post_deep"  # of the post's configurations the one that fits best
 TITLES = {"post_sgd": "the post's SGD", "post_adam": "the post's Adam", "post_deep": "the post's deep net"}
@@ -18,7 +16,7 @@ TITLES = {"post_sgd": "the post's SGD", "post_adam": "the post's Adam", "post_de
 
 def planes(sweep: Sweep) -> Section | None:
     """Prediction maps on one colour scale, and the error away from the centre."""
-    table = ranked(sweep.runs, sweep.metric, sweep.best_is)
+    table = sweep.ranking
     plane = networks.plane(sweep.runs) if len(table) else None
     if plane is None:
         return None
@@ -41,7 +39,7 @@ def planes(sweep: Sweep) -> Section | None:
         parts = "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
         word = "distance from the centre" if along == "distance" else "sampling density"
         caption = f"RMSE of the points at the same {word}: median and 95 % band over seeds."
-        blocks.append(Figure(f"{file(sweep)}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
+        blocks.append(Figure(f"{sweep.stem}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
     return Section("The networks", blocks, within=True)
 
 
@@ -51,9 +49,9 @@ def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if labels.notna().all():
         complete = sweep.runs[sweep.runs["status"] == "complete"]
         return {TITLES[name]: complete[labels == name] for name in post.EXPERIMENTS if (labels == name).any()}
-    groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": runs_of(sweep, int(table.index[0]))}
+    groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": sweep.runs_of(int(table.index[0]))}
     if len(table) > 1:
-        groups[f"worst: {describe(table.iloc[-1], sweep.parameters)}"] = runs_of(sweep, int(table.index[-1]))
+        groups[f"worst: {describe(table.iloc[-1], sweep.parameters)}"] = sweep.runs_of(int(table.index[-1]))
     return groups
 
 
@@ -75,7 +73,7 @@ def _maps(sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane) 
         f"{name.replace(chr(10), ' ')}: RMSE {value:.2g} over the whole square" for name, value in errors.items()
     )
     caption = "The truth and the predictions on [-10, 10] x [-10, 10], all on the colour scale of the truth."
-    return Figure(f"{file(sweep)}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
+    return Figure(f"{sweep.stem}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
 
 
 def _wrapped(title: str, width: int = 30) -> str:

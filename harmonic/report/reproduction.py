@@ -15,6 +15,9 @@ PLAIN = (
     "seed of ours, drawn by the post's own lines and by harmonic."
 )
 
+PERCENTILES = "The share of our runs whose loss at this step is below the post's; ringed: outside their 95 % band."
+FEW = 40  # seeds below which a 95 % band is hardly one
+
 
 def reproduction(material: Material) -> Section | None:
     """The post's losses in the bands of ours, number by number, and its picture beside ours."""
@@ -50,7 +53,7 @@ def reproduction(material: Material) -> Section | None:
                 "post-percentiles",
                 figures.percentiles(table),
                 alt,
-                "The share of our runs whose loss at this step is below the post's; ringed where it is outside their 95 % band.",
+                PERCENTILES,
             )
         )
     if (picture := _picture(runs, labels)) is not None:
@@ -65,29 +68,26 @@ def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> st
     if found is None:
         return "With fewer than three seeds of each configuration nothing can be said about chance."
     more = "not clearly more than chance would give" if found.chance > 0.05 else "more than chance would give"
-    few = (
-        ""
-        if table["n"].min() >= 40
-        else f" With {table['n'].min()} seeds a 95 % band is little more than the range; 'seed=range(0,200)' gives a better one."
-    )
+    seeds = int(table["n"].min())
+    few = f" A 95 % band of {seeds} seeds is little more than their range; 'seed=range(0,200)' gives a better one."
     return (
-        f"{found.outside} of the post's {len(table)} printed losses lie outside the 95 % band of ours, {more}: a post made "
-        f"of three of our own runs has {found.expected:.1f} outside on average, and {found.outside} or more in "
-        f"{found.chance:.0%} of all cases. (The losses of one run go together, so that 41 numbers are three draws "
-        f"rather than 41.){few}"
+        f"{found.outside} of the post's {len(table)} printed losses lie outside the 95 % band of ours, {more}: a "
+        f"post made of three of our own runs has {found.expected:.1f} outside on average, and {found.outside} or more "
+        f"in {found.chance:.0%} of all cases. (The losses of one run go together, so that 41 numbers are three draws "
+        f"rather than 41.){few if seeds < FEW else ''}"
     )
 
 
 def _numbers(table: pd.DataFrame) -> Grid:
-    rows = [
-        [str(row.experiment), str(row.step), f"{row.published:.2f}", f"{row.median:.2f}", f"{row.low:.1f} to {row.high:.1f}",
-         f"{row.percentile:.0f} %", "" if row.low <= row.published <= row.high else "outside"]
-        for row in table.itertuples()
-    ]  # fmt: skip
+    rows = []
+    for _, row in table.iterrows():
+        published, low, high = float(row["published"]), float(row["low"]), float(row["high"])
+        outside = "" if low <= published <= high else "outside"
+        cells = [f"{published:.2f}", f"{row['median']:.2f}", f"{low:.1f} to {high:.1f}", f"{row['percentile']:.0f} %"]
+        rows.append([str(row["experiment"]), str(row["step"]), *cells, outside])
     columns = ["experiment", "step", "post", "our median", "our 95 %", "percentile", ""]
-    return Grid(
-        f"The post's {len(table)} printed losses among those of our {table['n'].min()} seeds or more", columns, rows
-    )
+    seeds = f"{table['n'].min()} seeds" + (" or more" if len(table["n"].unique()) > 1 else "")
+    return Grid(f"The post's {len(table)} printed losses among those of our {seeds}", columns, rows)
 
 
 def _picture(runs: pd.DataFrame, labels: pd.Series) -> Figure | None:
@@ -101,8 +101,8 @@ def _picture(runs: pd.DataFrame, labels: pd.Series) -> Figure | None:
             drawing = figures.as_printed(grid, plane.level)
             alt = f"The prediction of {name}, seed {seed}, twice: by the post's plotting lines and by harmonic's."
             caption = (
-                f"{name}, seed {seed}. The post hands the picture to imshow the other way up and colours it by its own range; "
-                "ours has x1 pointing up and the colours of the truth."
+                f"{name}, seed {seed}. The post hands the picture to imshow the other way up and colours it by its own "
+                "range; ours has x1 pointing up and the colours of the truth."
             )
             return Figure("post-picture", drawing, alt, caption)
     return None

@@ -6,9 +6,9 @@ import pandas as pd
 
 from harmonic import data, figures
 from harmonic.report import networks
+from harmonic.report.answer import command
 from harmonic.report.blocks import Block, Facts, Figure, Section, Text
 from harmonic.report.material import Material
-from harmonic.report.sweeps import command
 
 
 def single(material: Material) -> list[Section]:
@@ -60,7 +60,10 @@ def _plane(material: Material, run: pd.Series) -> list[Block]:
         f"The {len(points)} samples on the plane, coloured by y.",
         "What the network was trained on.",
     )
-    alt = f"Truth, prediction and absolute error on the plane; RMSE {run['dense_rmse']:.2g} in the dense region, {run['sparse_rmse']:.2g} in the sparse one."
+    dense, sparse = f"{run['dense_rmse']:.2g}", f"{run['sparse_rmse']:.2g}"
+    alt = (
+        f"Truth, prediction and absolute error on the plane; RMSE {dense} in the dense region, {sparse} in the sparse."
+    )
     return [
         sample,
         Figure("fit", figures.fit(points, grid, plane.level), alt, "Truth and prediction share one colour scale."),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harmonic.post import is_posts_own
+from harmonic.report.answer import best
 from harmonic.report.blocks import Section, Text
-from harmonic.report.material import Material
+from harmonic.report.exploration import landscape, training
+from harmonic.report.material import Material, Sweep
 from harmonic.report.overview import comparison, overview
 from harmonic.report.planes import planes
+from harmonic.report.question import asked
 from harmonic.report.reproduction import reproduction
 from harmonic.report.single import single
-from harmonic.report.sweeps import sections as sweep_sections
 
 
 def story(material: Material, step: Callable[[str], None], detailed: int) -> list[Section]:
@@ -29,9 +32,7 @@ def story(material: Material, step: Callable[[str], None], detailed: int) -> lis
         told.append(post)
     for sweep in material.sweeps[:detailed]:
         step(f"looking at {sweep.name}")
-        told += sweep_sections(sweep)
-        if (section := planes(sweep)) is not None:
-            told.append(section)
+        told += _of(sweep)
     if len(material.sweeps) > detailed:
         rest = ", ".join(sweep.name for sweep in material.sweeps[detailed:])
         told.append(
@@ -41,3 +42,10 @@ def story(material: Material, step: Callable[[str], None], detailed: int) -> lis
             )
         )
     return told
+
+
+def _of(sweep: Sweep) -> list[Section]:
+    """All sections of one sweep that fit what it holds."""
+    # the post's own configurations have a section of their own for what training them shows
+    shown = [planes(sweep)] if is_posts_own(sweep.runs) else [landscape(sweep), training(sweep), planes(sweep)]
+    return [asked(sweep), best(sweep), *(one for one in shown if one is not None)]

@@ -1,0 +1,59 @@
+"""The best configurations of a sweep, and the commands that repeat runs."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pandas as pd
+
+from harmonic.compose import repeat
+from harmonic.configurations import config_columns, short, shown
+from harmonic.report.blocks import Block, Grid, Section, Text
+from harmonic.report.material import Sweep
+from harmonic.report.networks import plain
+
+LISTED = 8  # configurations in the table of the best
+
+
+def best(sweep: Sweep) -> Section:
+    """The best configurations, each with its spread and the command that repeats it."""
+    table = sweep.ranking
+    if table.empty:
+        return Section("The best configurations", [Text("No run of this sweep was completed.")], within=True)
+    rows = []
+    for number, row in table.head(LISTED).iterrows():
+        assert isinstance(number, int)
+        interval = "" if np.isnan(row["low"]) else f"{row['low']:.4g} to {row['high']:.4g}"
+        trial = "" if pd.isna(row["trial"]) else str(row["trial"])
+        cells = [shown(row[column]) if not pd.isna(row[column]) else "" for column in sweep.parameters]
+        rows.append(
+            [trial, *cells, f"{row['mean']:.4g}", interval, str(row["n"]), f"{row['dense_rmse']:.3g}",
+             f"{row['sparse_rmse']:.3g}", command(sweep.runs_of(number))]
+        )  # fmt: skip
+    columns = ["trial", *map(short, sweep.parameters), sweep.metric, "95 % interval", "n", "dense", "sparse", "command"]
+    caption = f"Mean {sweep.metric} over n seeds, its 95 % interval (Student's t), mean errors in the regions"
+    blocks: list[Block] = [Grid(caption, columns, rows, commands="command")]
+    fewer = sweep.ranking["n"].max()
+    blocks.append(
+        Text(
+            f"{len(table)} configurations were completed with all {fewer} seeds."
+            if fewer > 1
+            else f"{len(table)} configurations were completed, with one seed each: no spread is known."
+        )
+    )
+    return Section("The best configurations", blocks, within=True)
+
+
+def command(runs: pd.DataFrame) -> str:
+    """The command that trains these runs, which differ in their seeds only, once more."""
+    first = runs.iloc[0]
+    config = {
+        key: plain(first[key])
+        for key in [*config_columns(runs), "data.seed", "model.seed"]
+        if key in first and not pd.isna(first[key])
+    }
+    overrides = repeat({"seed": 0, **config})
+    overrides = [text for text in overrides if not text.startswith("seed=")]
+    seeds = ",".join(str(seed) for seed in sorted(set(runs["seed"])))
+    return shlex.join(["harmonic", *(["-m"] if "," in seeds else []), *overrides, f"seed={seeds}"])

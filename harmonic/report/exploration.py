@@ -1,0 +1,114 @@
+"""How a sweep came to its answer: the metric over what was swept, the history, the learning curves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from harmonic import figures
+from harmonic.configurations import describe, numbered, short, shown
+from harmonic.importance import importances
+from harmonic.report.blocks import Block, Figure, Section
+from harmonic.report.material import Sweep
+
+GROUPS = 6  # groups of learning curves that can be told apart
+LANDSCAPE = (
+    "Each point is a configuration (mean over its seeds); the map between them is interpolated. "
+    "The bar's pointed end: the worst fifth shares one colour."
+)
+SLICES = "One point a configuration (mean over its seeds); the ring is the best."
+IMPORTANCES = "How far the values of the best tenth of the configurations differ from those of all (PED-ANOVA)."
+
+
+def landscape(sweep: Sweep) -> Section | None:
+    """The metric by what was swept, and its history."""
+    table, metric = sweep.ranking, sweep.metric
+    table = table.assign(**{metric: table["mean"]})
+    blocks: list[Block] = []
+    if len(table) > 2 and sweep.parameters:
+        blocks += _by_parameters(sweep, table)
+    trials = _trials(sweep)
+    if sweep.is_search and len(trials) > 2:
+        drawing = figures.history(trials, metric, sweep.best_is)
+        counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items() if count)
+        best = f"{table['mean'].iloc[0]:.4g}" if len(table) else "none"
+        alt = f"Value of each trial by its number, with the best so far: {counts}; the best is {best}."
+        caption = "Each trial's mean over its seeds; the line is the best so far."
+        blocks.append(Figure(f"{sweep.stem}-history", drawing, alt, caption))
+    return Section("What was swept", blocks, within=True) if blocks else None
+
+
+def _by_parameters(sweep: Sweep, table: pd.DataFrame) -> list[Block]:
+    parameters, metric, stem = sweep.parameters, sweep.metric, sweep.stem
+    numbers = [one for one in parameters if pd.api.types.is_numeric_dtype(table[one])]
+    named = " and ".join(map(short, parameters))
+    best_at = describe(table.iloc[0], parameters)
+    if len(parameters) == 2 and len(numbers) == 2:
+        bad = sweep.runs[sweep.runs["status"].isin(["diverged", "failed"])]
+        x, y = sorted(parameters, key=lambda one: one != "model.width")
+        drawing = figures.landscape(table, x, y, metric, bad)
+        alt = f"Map of {metric} over {named}, the {len(table)} trials as points; the best at {best_at}."
+        return [Figure(f"{stem}-landscape", drawing, alt, LANDSCAPE)]
+    drawing = figures.slices(table, parameters, metric)
+    alt = f"{metric} of {len(table)} configurations against {', '.join(map(short, parameters))}; the best at {best_at}."
+    blocks: list[Block] = [Figure(f"{stem}-slices", drawing, alt, SLICES)]
+    shares = importances(table, parameters, metric, sweep.best_is) if len(parameters) > 2 else pd.DataFrame()
+    if len(shares):
+        parts = ", ".join(f"{short(row['parameter'])} {row['importance']:.0%}" for _, row in shares.iterrows())
+        alt = f"Bars of parameter importance: {parts}."
+        blocks.append(Figure(f"{stem}-importances", figures.importances(shares, metric), alt, IMPORTANCES))
+    return blocks
+
+
+def training(sweep: Sweep) -> Section | None:
+    """Learning curves, grouped by what was swept."""
+    groups = curve_groups(sweep)
+    if sweep.curves.empty or groups.empty:
+        return None
+    drawing = figures.learning(sweep.curves, groups)
+    names = list(dict.fromkeys(groups))
+    last = sweep.runs.set_index("run")["final_loss"].groupby(groups).median()
+    parts = "; ".join(f"{one}: median final loss {last.get(one, float('nan')):.3g}" for one in names)
+    caption = "Median and the band that holds 95 % of the runs (their number in brackets)."
+    return Section(
+        "Training",
+        [Figure(f"{sweep.stem}-learning", drawing, f"Loss against step by group. {parts}.", caption)],
+        within=True,
+    )
+
+
+def curve_groups(sweep: Sweep) -> pd.Series:
+    """A name for each complete run's group, by run: its configuration if they are few, else one swept choice,
+    else the quarter of the parameter that goes with the final loss most."""
+    runs = sweep.runs[sweep.runs["status"] == "complete"]
+    if runs.empty:
+        return pd.Series(dtype=str)
+    indexed = runs.set_index("run")
+    if not sweep.parameters:
+        return pd.Series(sweep.name, index=indexed.index)
+    if numbered(runs).nunique() <= GROUPS:
+        return indexed.apply(lambda row: describe(row, sweep.parameters), axis=1)
+    values = np.log(indexed["final_loss"])
+    choices = [
+        one
+        for one in sweep.parameters
+        if indexed[one].nunique() <= GROUPS and not pd.api.types.is_numeric_dtype(indexed[one])
+    ]
+    if choices:
+        by = max(choices, key=lambda one: values.groupby(indexed[one], observed=True).median().std())
+        return indexed[by].map(shown).sort_values()
+    numeric = [one for one in sweep.parameters if pd.api.types.is_numeric_dtype(indexed[one])]
+    if not numeric:
+        return pd.Series(sweep.name, index=indexed.index)
+    by = max(numeric, key=lambda one: abs(indexed[one].rank().corr(values.rank())))
+    ordered = indexed[by].sort_values()
+    quarters = ordered.groupby(pd.qcut(ordered, 4, duplicates="drop"), observed=True)
+    return quarters.transform(lambda values: f"{short(by)} {values.min():.3g} to {values.max():.3g}").astype(str)
+
+
+def _trials(sweep: Sweep) -> pd.DataFrame:
+    """One row a trial: its worst status, the metric's mean."""
+    groups = sweep.runs.dropna(subset=["trial"]).groupby("trial")
+    order = ["complete", "pruned", "diverged", "failed"]
+    status = groups["status"].agg(lambda values: max(values.astype(str), key=order.index))
+    return pd.DataFrame({"status": status, sweep.metric: groups[sweep.metric].mean()}).reset_index()

@@ -1,0 +1,82 @@
+"""What was asked of a sweep, at what cost, and what failed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pandas as pd
+
+from harmonic.report.blocks import Block, Facts, Grid, Section
+from harmonic.report.material import Sweep
+
+
+def asked(sweep: Sweep) -> Section:
+    """What was asked, at what cost, and what failed."""
+    runs, section = sweep.runs, sweep.sweeper
+    facts = dict[str, str]()
+    job = sweep.asked.get("job") or {}
+    if job.get("config_name"):
+        given = (sweep.asked.get("overrides") or {}).get("task") or []
+        named = [] if job["config_name"] == "config" else ["-cn", str(job["config_name"])]
+        many = [] if named else ["-m"]
+        facts["command"] = shlex.join(["harmonic", *many, *named, *map(str, given)])
+    facts |= {f"{key}": text for key, text in sweep.space.items()}
+    if sweep.is_search:
+        facts["objective"] = f"{sweep.best_is} {runs['objective'].iloc[0]}"
+        facts["budget"] = f"{section['n_trials']} trials" + (
+            f", seeds {section['seeds']}" if section.get("seeds") else ""
+        )
+        facts["sampler"], facts["pruner"] = _class(section.get("sampler")), _class(section.get("pruner"))
+    counts = runs["status"].value_counts()
+    facts["runs"] = ", ".join(f"{counts[name]} {name}" for name in counts.index if counts[name])
+    facts["steps a run"] = _range(runs["training.steps"])
+    facts["engine"] = ", ".join(f"{name} ({count})" for name, count in runs["engine"].value_counts().items() if count)
+    facts["time"] = f"{_wall(runs):.0f} s from the first start to the last, {runs['train_s'].sum():.1f} s of training"
+    for one in sweep.environments:
+        facts["machine"] = f"{one.get('machine', '?')}, {one.get('system', '?')}"
+        facts["versions"] = ", ".join(f"{k} {v}" for k, v in one.items() if k not in ("machine", "system"))
+    blocks: list[Block] = [Facts(facts)]
+    if causes := failures(runs):
+        blocks.append(Grid("Failures by cause", ["cause", "runs", "for instance"], causes))
+    return Section(sweep.name, blocks)
+
+
+def failures(runs: pd.DataFrame) -> list[list[str]]:
+    """The runs that diverged or failed by cause: the cause, how many, and an example."""
+    bad = runs[runs["status"].isin(["diverged", "failed"])]
+    causes = (
+        bad["status"].astype(str)
+        + ": "
+        + bad["error"].fillna("no reason noted").map(lambda text: re.sub(r"\b\d+\b", "N", text))
+    )
+    rows = []
+    for cause, numbers in causes.groupby(causes).groups.items():
+        first = bad.loc[numbers[0]]
+        rows.append([str(cause), str(len(numbers)), f"{first['error']} ({name(first)})"])
+    return sorted(rows, key=lambda row: -int(row[1]))
+
+
+def name(run: pd.Series) -> str:
+    """How a run is called: its trial and seed, or its id."""
+    if pd.isna(run["trial"]):
+        return f"run {run['run']}, seed {run['seed']}"
+    return f"trial {run['trial']}, seed {run['seed']}"
+
+
+def _class(section: object) -> str:
+    if not isinstance(section, dict):
+        return "none"
+    others = ", ".join(f"{key}={value}" for key, value in section.items() if key != "_target_")
+    return str(section.get("_target_", "")).rpartition(".")[2] + (f" ({others})" if others else "")
+
+
+def _range(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _wall(runs: pd.DataFrame) -> float:
+    last = runs.sort_values("started").iloc[-1]
+    train_s = 0.0 if pd.isna(last["train_s"]) else float(last["train_s"])
+    return float((runs["started"].max() - runs["started"].min()).total_seconds()) + train_s
