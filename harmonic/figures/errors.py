@@ -7,9 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from harmonic.figures.style import BEST, DENSE, FAINT, MARKERS, REFERENCE, SPARSE, WIDTH, band, colours, styled
+from harmonic.figures.style import (
+    BEST,
+    DENSE,
+    FAINT,
+    MARKERS,
+    REFERENCE,
+    SPARSE,
+    WIDTH,
+    band,
+    colours,
+    plain_ticks,
+    styled,
+)
 
 ZERO = 1.0  # RMSE of predicting zero, in both regions of the post's law
 BEYOND = 10.0  # RMSE at which errors are drawn as if they were this large
@@ -46,7 +57,7 @@ def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: p
             row["dense_rmse"], row["sparse_rmse"], marker, color="black", ms=8, mec="white", label=str(landmark), ls=""
         )
     axes.set(xscale="log", yscale="log", xlabel="RMSE in the dense region", ylabel="RMSE in the sparse region")
-    _plain_ticks(axes)
+    plain_ticks(axes)
     beyond = int((done[["dense_rmse", "sparse_rmse"]] > BEYOND).any(axis=1).sum())
     if beyond:
         axes.set_title(f"{beyond} of {len(done)} runs lie beyond {BEYOND:g}, drawn at the edge", fontsize=10)
@@ -88,7 +99,7 @@ def strips(runs: pd.DataFrame, by: str = "configuration") -> Figure:
     axes.set(xscale="log", xlabel="RMSE against the truth", ylim=(len(names) - 0.4, -0.6))
     axes.set_yticks(range(len(names)), names)
     axes.grid(axis="y", visible=False)
-    _plain_ticks(axes)
+    plain_ticks(axes)
     handles = [Line2D([], [], ls="", marker="o", color=colour, label=label) for _, colour, label in REGIONS]
     handles.append(Line2D([], [], ls="--", color=REFERENCE, label="predicting zero"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
@@ -123,6 +134,7 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
     _reference(axes, ZERO, vertical=False)
     labels = {"distance": "distance from the centre", "density": "sampling density per unit area"}
     axes.set(yscale="log", xlabel=labels[along], ylabel="RMSE against the truth")
+    plain_ticks(axes)
     if log:
         axes.set_xscale("log")
         axes.invert_xaxis()  # outwards to the right, as with the distance
@@ -144,12 +156,3 @@ def _reference(axes: Axes, value: float, vertical: bool = True) -> None:
     axes.axhline(value, color=REFERENCE, ls="--", lw=1, label="predicting zero")
     if vertical:
         axes.axvline(value, color=REFERENCE, ls="--", lw=1)
-
-
-def _plain_ticks(axes: Axes) -> None:
-    """Write 0.1 instead of a power of ten, as far as a log axis has numbers of this kind."""
-    for axis in (axes.xaxis, axes.yaxis):
-        if axis.get_scale() == "log":
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())

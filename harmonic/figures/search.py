@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harmonic.configurations import short, shown
-from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, spans_decades, styled
+from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, plain_ticks, spans_decades, styled
 
 FEW = 4  # values of a parameter that are shown side by side
+MANY = 200  # points that are drawn small
 STEEP = 4  # ratio of the greatest to the least value above which a metric is drawn on a log scale
 CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
 
@@ -54,6 +55,7 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(done) and (done[metric] > 0).all() and done[metric].max() > STEEP * done[metric].min():
         axes.set_yscale("log")
+        plain_ticks(axes)
     figure.legend(loc="outside upper center", ncols=2)
     return figure
 
@@ -76,8 +78,16 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
         fitted = _filled(across.to_numpy(float), up.to_numpy(float), table[metric].to_numpy(float))
         axes.pcolormesh(*(10**g if spans_decades(table[c]) else g for g, c in zip(fitted[:2], (x, y), strict=True)),
                         fitted[2], alpha=0.55, shading="nearest", linewidth=0, rasterized=True, **scale)  # fmt: skip
+    few = len(table) < MANY
     dots = axes.scatter(
-        table[x], table[y], c=table[metric], s=34, edgecolors="black", linewidths=0.6, zorder=3, **scale
+        table[x],
+        table[y],
+        c=table[metric],
+        s=34 if few else 9,
+        edgecolors="black",
+        linewidths=0.6 if few else 0.2,
+        zorder=3,
+        **scale,
     )
     if failed is not None and len(failed):
         axes.plot(failed[x], failed[y], "x", color=SPARSE, ms=6, zorder=3, label="diverged or failed")
@@ -123,6 +133,7 @@ def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
     figure.supylabel(_label(metric), fontsize=11)
     if (table[metric] > 0).all() and table[metric].max() > STEEP * table[metric].min():
         panels[0, 0].set_yscale("log")
+        plain_ticks(panels[0, 0])
     return figure
 
 

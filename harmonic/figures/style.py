@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -92,6 +93,15 @@ def ceiling(axes: Axes, curves: NDArray[Any]) -> None:
         axes.set_ylim(0.8 * float(np.nanmin(curves)), 2 * initial)
 
 
+def plain_ticks(axes: Axes) -> None:
+    """Write 0.1 instead of a power of ten, as far as a log axis has numbers of this kind."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
 def spans_decades(values: pd.Series) -> bool:
     """Whether positive values are better seen on a log scale."""
     return bool((values > 0).all() and values.max() > SPAN * values.min())
@@ -102,6 +112,8 @@ def picture(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(DOTS_PER_INCH)
     with mpl.rc_context(STYLE):
+        if any(axes.images for axes in figure.axes):
+            figure.draw_without_rendering()  # panels of a fixed shape take a second pass to find their places
         canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return Image.fromarray(pixels).convert("RGB")

@@ -20,7 +20,6 @@ document.addEventListener("DOMContentLoaded", () => {
   new DataTable(element, {
     data: content.rows,
     columns: content.columns.map((column) => ({
-      title: text(column.title),
       type: column.kind === "num" ? "num" : "string",
       className: column.kind === "num" ? "dt-right" : column.wide ? "wide" : "",
       render: render[column.kind],

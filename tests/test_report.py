@@ -1,0 +1,201 @@
+"""Reports of whatever lies in a folder: what they say is what the table says, and a browser can read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import harmonic
+from browser import opened
+from harmonic import configurations, post, tables
+from harmonic.report import main, page, report
+from harmonic.report.answer import command
+from harmonic.report.blocks import Facts, Grid, Section, Text
+from harmonic.report.material import gather
+from helpers import CommandLine
+
+SMALL = ("data.points=60", "training.steps=40", "training.evaluate_every=20")
+EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.fixture
+def grid(harmonic_command: CommandLine) -> Path:
+    """A grid of two optimizers, two widths and three seeds."""
+    home = harmonic_command.folder / "outputs" / "grid"
+    harmonic_command(
+        "-m", "optimizer=sgd,adam", "model.width=4,8", "seed=range(0,3)", f"hydra.sweep.dir={home}", *SMALL
+    )
+    return home
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which the command refuses."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    return line
+
+
+def table_of(content: str) -> dict[str, list[list[object]]]:
+    found = re.search(r'<script type="application/json" id="runs-data">(.*?)</script>', content, re.DOTALL)
+    assert found is not None
+    loaded: dict[str, list[list[object]]] = json.loads(found[1])
+    return loaded
+
+
+def test_the_page_of_a_grid_works_in_a_browser(grid: Path) -> None:
+    path = report([grid])
+    assert path.stat().st_size < 5e6
+    with opened(path) as (seen, complaints):
+        rows = seen.locator("#runs-table tbody tr")
+        assert rows.count() == 12
+        for image in seen.locator("img").all():
+            assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+            assert len(image.get_attribute("alt") or "") > 20
+        heads = seen.locator(".dt-scroll-head thead tr")
+        titles = [cell.inner_text().strip() for cell in heads.first.locator("th").all()]
+        seed = titles.index("seed")
+        heads.first.locator("th").nth(seed).click()
+        assert [row.locator("td").nth(seed).inner_text() for row in rows.all()] == sorted("012" * 4)
+        seen.locator(".dt-search input").fill("SGD")
+        assert rows.count() == 6
+        seen.locator(".dt-search input").fill("")
+        heads.nth(1).locator("input").nth(seed).fill("2")
+        seen.wait_for_function("document.querySelectorAll('#runs-table tbody tr').length === 4")
+        assert complaints == []
+
+
+def test_the_page_fits_a_phone(grid: Path) -> None:
+    with opened(report([grid]), width=390, height=800) as (seen, complaints):
+        assert seen.evaluate("document.documentElement.scrollWidth") <= 390
+        assert complaints == []
+
+
+def test_what_a_config_says_is_shown_as_text(tmp_path: Path) -> None:
+    table = {"columns": [{"title": EVIL, "kind": "text", "wide": False}], "rows": [[EVIL], ["</script>" + EVIL]]}
+    section = Section(EVIL, [Text(EVIL), Facts({EVIL: EVIL}), Grid(EVIL, [EVIL, "command"], [[EVIL, EVIL]], "command")])
+    path = page.write(tmp_path, EVIL, [section], table)
+    with opened(path) as (seen, complaints):
+        assert seen.title() == EVIL
+        assert EVIL in seen.locator("#runs-table tbody td").first.inner_text()
+        seen.wait_for_timeout(200)
+        assert seen.title() == EVIL
+        assert seen.locator("img").count() == 0
+        assert complaints == []
+
+
+def test_the_table_of_a_page_is_load_runs(grid: Path) -> None:
+    runs = harmonic.load_runs(grid)
+    shown = table_of(report([grid]).read_text())
+    titles = [column["title"] for column in shown["columns"]]  # type: ignore[call-overload]
+    frame = pd.DataFrame(shown["rows"], columns=titles)
+    assert np.array_equal(frame["valid rmse"].astype(float), runs["valid_rmse"])
+    assert frame["seed"].tolist() == runs["seed"].tolist()
+    assert [(grid / name).resolve() for name in frame["folder"]] == [Path(name).resolve() for name in runs["dir"]]
+
+
+def test_a_command_repeats_its_runs(grid: Path, harmonic_command: CommandLine) -> None:
+    runs = harmonic.load_runs(grid)
+    mine = runs[(runs["model.width"] == 8) & (runs["optimizer._target_"] == "torch.optim.Adam")]
+    words = command(mine).split()
+    assert words[:2] == ["harmonic", "-m"]
+    again = harmonic_command.folder / "again"
+    harmonic_command(*words[1:], f"hydra.sweep.dir={again}")
+    repeated = harmonic.load_runs(again)
+    assert repeated.sort_values("seed")["final_loss"].tolist() == mine.sort_values("seed")["final_loss"].tolist()
+
+
+def test_what_was_swept_is_found(grid: Path) -> None:
+    runs = harmonic.load_runs(grid)
+    assert configurations.swept(runs) == ["model.width", "optimizer._target_"]
+    ranked = configurations.ranked(runs)
+    assert len(ranked) == 4
+    assert (ranked["n"] == 3).all()
+    best = runs[configurations.numbered(runs) == ranked.index[0]]
+    assert ranked["mean"].iloc[0] == pytest.approx(best["valid_rmse"].mean())
+    assert ranked["mean"].is_monotonic_increasing
+
+
+def test_a_search_a_run_and_a_folder_of_both(harmonic_command: CommandLine) -> None:
+    harmonic_command("-cn", "smoke")
+    harmonic_command("figures=false", *SMALL)
+    outputs = harmonic_command.folder / "outputs"
+    search = report([outputs / "smoke"]).read_text()
+    for word in ("TPESampler", "tag(log,interval(1e-4,1e-1))", "8 trials", "smoke-history", "Map of valid_rmse"):
+        assert word in search or (outputs / "smoke" / "report" / f"{word}.png").is_file()
+    (run,) = (outputs / "run").iterdir()
+    assert "The run" in report([run]).read_text()
+    assert {"smoke", "single runs"} <= {sweep.name for sweep in gather([outputs]).sweeps}
+    assert report([outputs / "smoke", outputs / "run"]) == outputs.resolve() / "report.html"
+
+
+def test_the_post_is_recognised_and_judged(harmonic_command: CommandLine) -> None:
+    harmonic_command("-cn", "post", "seed=range(0,3)")
+    home = harmonic_command.folder / "outputs" / "post"
+    content = report([home]).read_text()
+    assert "41 printed losses" in content
+    assert (home / "report" / "post-bands.png").is_file()
+    verdict = post.judge(harmonic.load_runs(home), harmonic.load_curves(home))
+    assert verdict is not None
+    assert 0 <= verdict.outside <= 41
+    assert 0 <= verdict.chance <= 1
+
+
+def test_chance_gives_what_chance_gives() -> None:
+    """Runs that are exchangeable with the published: as many or more outside in half of the cases, on average."""
+    rng = np.random.default_rng(0)
+    published = post.published()
+    rows = []
+    for experiment, printed in published.groupby("experiment", sort=False):
+        for seed in range(30):
+            losses = printed["loss"] * np.exp(rng.normal() * 0.1 + rng.normal(size=len(printed)) * 0.01)
+            rows.append(pd.DataFrame({"run": f"{experiment}{seed}", "step": printed["step"], "loss": losses}))
+    curves = pd.concat(rows)
+    names = curves["run"].drop_duplicates()
+    labels = names.str.extract(r"(post_[a-z]+)")[0]
+    runs = pd.DataFrame({"run": names, "status": "complete", "experiment": labels})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(post, "label", lambda table: table["experiment"])
+        inside = post.judge(runs, curves)
+        far = post.judge(runs, curves.assign(loss=curves["loss"] * 3))
+    assert inside is not None
+    assert inside.chance > 0.05
+    assert far is not None
+    assert far.outside == 41
+    assert far.chance < 0.01
+
+
+def test_bad_input_is_a_line(tmp_path: Path, grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "must be an existing folder" in refused(capsys, str(tmp_path / "nowhere"))
+    assert "at least one run" in refused(capsys, str(empty))
+    (tmp_path / "page" / "report.html").mkdir(parents=True)
+    assert "is a folder" in refused(capsys, str(grid), "-o", str(tmp_path / "page"))
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "report").write_text("in the way")
+    assert "is a file" in refused(capsys, str(grid), "-o", str(tmp_path / "figures"))
+
+
+def test_a_damaged_part_is_named_and_left_out(grid: Path) -> None:
+    part = sorted((grid / tables.FOLDER).glob("runs-*.parquet"))[0]
+    (part.parent / "runs-zz.parquet").write_bytes(part.read_bytes()[:100])
+    content = report([grid]).read_text()
+    assert "runs-zz.parquet" in content
+    assert len(table_of(content)["rows"]) == 12
+
+
+def test_only_failed_runs_give_a_smaller_report(harmonic_command: CommandLine) -> None:
+    home = harmonic_command.folder / "bad"
+    harmonic_command("-m", "optimizer.lr=1e9,1e10", f"hydra.sweep.dir={home}", *SMALL)
+    content = report([home]).read_text()
+    assert "No run was completed" in content
+    assert "Failures by cause" in content
