@@ -1,4 +1,4 @@
-# make demo    the post's three configurations over eight seeds, a search of width and learning rate, their tables
+# make demo    the post's three configurations over eight seeds, a search of width and learning rate, their tables and a report
 # make test    ruff, mypy and the tests
 # make bench   the side-by-side measurements of tests/benchmarks
 # Everything is installed into .venv, at the versions of constraints.txt.
@@ -12,6 +12,7 @@ demo: .venv/installed
 	$(BIN)/harmonic -cn post figures=true
 	$(BIN)/harmonic -cn width_lr
 	$(BIN)/python -m harmonic.post outputs/post outputs/width_lr
+	$(BIN)/harmonic-report outputs/post outputs/width_lr
 
 test: check
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -7,6 +7,7 @@ From a notebook::
     runs = harmonic.load_runs("outputs")          # one row a run
     curves = harmonic.load_curves("outputs")      # one row a step
     model = harmonic.load_model(runs.iloc[0])     # the trained torch module
+    harmonic.compare(runs, by="optimizer._target_")  # who wins, and by how much
 
 The names are imported on first use: `import harmonic` costs neither torch nor pandas.
 """
@@ -14,14 +15,16 @@ The names are imported on first use: `import harmonic` costs neither torch nor p
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["HarmonicError", "load_curves", "load_model", "load_runs"]
+__all__ = ["HarmonicError", "compare", "load_curves", "load_model", "load_runs"]
 
 if TYPE_CHECKING:
+    from harmonic.comparison import compare
     from harmonic.errors import HarmonicError
     from harmonic.models import load_model
     from harmonic.tables import load_curves, load_runs
 
 _HOMES = {
+    "compare": "harmonic.comparison",
     "HarmonicError": "harmonic.errors",
     "load_curves": "harmonic.tables",
     "load_model": "harmonic.models",

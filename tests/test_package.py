@@ -47,6 +47,7 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     assert len(load_runs(elsewhere / "outputs")) == 4
     names = zipfile.ZipFile(wheel).namelist()
     assert "harmonic/conf/config.yaml" in names
+    assert {"harmonic/report/page.html.j2", "harmonic/report/vendor/dataTables.min.js"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "conf", "sweeps"))]
 
 
@@ -56,6 +57,7 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.lower().split("==") for line in lines if "==" in line)
-    for text in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]:
+    extras = [text for texts in project["project"]["optional-dependencies"].values() for text in texts]
+    for text in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *extras]:
         requirement = Requirement(text)
         assert pins[requirement.name] in requirement.specifier, requirement

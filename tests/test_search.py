@@ -280,6 +280,23 @@ def test_fewer_trials_than_there_are(harmonic_command: CommandLine) -> None:
     assert "nothing to do: n_trials=2, and the study has 3 finished trials" in out
 
 
+def test_fresh_seeds_confirm_the_best_and_are_no_trials(harmonic_command: CommandLine) -> None:
+    search = (*SEARCH, "model.width=4,8", "hydra.sweep.dir=s", "hydra.sweeper.n_trials=2", "hydra.sweeper.seeds=0,1")
+    out = well(harmonic_command, *search, "hydra.sweeper.fresh_seeds=range(10,13)")
+    home = harmonic_command.folder / "s"
+    runs, fresh = load_runs(home), load_runs(home / "fresh")
+    assert sorted(runs["seed"]) == [0, 0, 1, 1]
+    assert sorted(fresh["seed"]) == [10, 11, 12]
+    best = runs.groupby("model.width")["valid_rmse"].mean().idxmin()
+    assert (fresh["model.width"] == best).all()
+    assert f"valid_rmse {fresh['valid_rmse'].median():.4g}" in out
+    well(harmonic_command, *search, "hydra.sweeper.fresh_seeds=range(10,13)")
+    assert load_runs(home / "fresh")["run"].tolist() == fresh["run"].tolist()  # nothing trained again
+    refused = harmonic_command(*search, "hydra.sweeper.fresh_seeds=1,2")
+    assert refused.code == 2
+    assert "seeds that no trial uses; got [1]" in refused.err
+
+
 def test_another_space_or_config_is_refused_with_the_difference(harmonic_command: CommandLine) -> None:
     search = (*SEARCH, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=2")
     well(harmonic_command, *search, *SPACE)
