@@ -96,7 +96,7 @@ def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimi
     table["mean"], table["n"] = groups[metric].mean(), groups[metric].size()
     half = groups[metric].sem() * stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1))
     table["low"], table["high"] = table["mean"] - half, table["mean"] + half
-    for name in ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse"):
+    for name in (one for one in ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse") if one in runs):
         table[name] = groups[name].mean()
     # a mean over fewer seeds than the others' is not comparable, and luckier
     alike: pd.DataFrame = table[table["n"] == table["n"].max()]

@@ -154,8 +154,17 @@ def _sweep(name: str, runs: pd.DataFrame, curves: pd.DataFrame, home: str) -> Sw
     mine = curves[curves["run"].isin(runs["run"])]
     if name == SINGLES:
         return Sweep(name, None, runs, mine)
-    fresh = load_runs(Path(home) / SUBFOLDER) if (Path(home) / SUBFOLDER / FOLDER).is_dir() else None
-    return Sweep(name, Path(home), runs, mine, fresh, _asked(Path(home)))
+    return Sweep(name, Path(home), runs, mine, _fresh(Path(home) / SUBFOLDER), _asked(Path(home)))
+
+
+def _fresh(folder: Path) -> pd.DataFrame | None:
+    """The runs from fresh seeds; None where there are none (yet)."""
+    if not (folder / FOLDER).is_dir():
+        return None
+    try:
+        return load_runs(folder)
+    except TableError:
+        return None
 
 
 def _without_empty(runs: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from harmonic import data, figures, regions
 from harmonic.compose import compose
@@ -73,7 +74,7 @@ def _posts_law() -> dict[str, Any]:
     return {f"data.{key}": value for key, value in leaves(dict(compose().data)).items() if key != "seed"}
 
 
-def predicted(run: pd.Series, grid: pd.DataFrame) -> np.ndarray | None:
+def predicted(run: pd.Series, grid: pd.DataFrame) -> NDArray[np.float32] | None:
     """A run's prediction at every point of the grid; None where its parameters are not there."""
     if not (Path(run["dir"]) / PARAMETERS_FILE).is_file():
         return None
@@ -83,28 +84,35 @@ def predicted(run: pd.Series, grid: pd.DataFrame) -> np.ndarray | None:
         return None
 
 
-def post_predicted(experiment: str, grid: pd.DataFrame, seed: int = 0) -> np.ndarray:
+def post_predicted(experiment: str, grid: pd.DataFrame, seed: int = 0) -> NDArray[np.float32]:
     """The prediction of one of the post's configurations, trained here and now."""
     trial = Trial(compose([f"+experiment={experiment}", f"seed={seed}"]))
     x = torch.tensor(grid[["x0", "x1"]].to_numpy(np.float32))
     return trial.engine.predict(trial.config, train(trial).state, x)
 
 
-def errors(groups: Mapping[str, pd.DataFrame], plane: Plane) -> pd.DataFrame:
-    """The error of runs at every point of the grid: columns group, run, distance, density, error."""
-    distance = np.hypot(plane.grid["x0"], plane.grid["x1"])
-    frames = []
-    for name, runs in groups.items():
-        for _, run in runs.iterrows():
-            prediction = predicted(run, plane.grid)
-            if prediction is not None:
-                columns = {
-                    "distance": distance,
-                    "density": plane.grid["density"],
-                    "error": prediction - plane.grid["truth"],
-                }
-                frames.append(pd.DataFrame(columns).assign(group=name, run=run["run"]))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+def errors(groups: Mapping[str, pd.DataFrame], plane: Plane, others: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
+    """The error at every point of the grid: columns group, run, distance, density, error.
+
+    Args:
+        groups: runs by the name of their group.
+        others: predictions (points,) of networks that are no runs, by name.
+    """
+    predictions = [
+        (name, str(run["run"]), predicted(run, plane.grid))
+        for name, runs in groups.items()
+        for _, run in runs.iterrows()
+    ]
+    predictions += [(name, name, prediction) for name, prediction in others.items()]
+    distance, density, truth = np.hypot(plane.grid["x0"], plane.grid["x1"]), plane.grid["density"], plane.grid["truth"]
+    frames = [
+        pd.DataFrame({"distance": distance, "density": density, "error": prediction - truth}).assign(
+            group=name, run=run
+        )
+        for name, run, prediction in predictions
+        if prediction is not None
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def plain(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harmonic import figures, post
 from harmonic.configurations import describe
@@ -22,13 +24,16 @@ def planes(sweep: Sweep) -> Section | None:
         return None
     groups = _groups(sweep, table)
     blocks: list[Block] = []
-    maps = _maps(sweep, groups, plane)
+    reference = None
+    if networks.is_posts(sweep.runs) and not post.is_posts_own(sweep.runs):
+        reference = networks.post_predicted(REFERENCE, plane.grid)
+    maps = _maps(sweep, groups, plane, reference)
     if maps is None:
         return Section(
             "The networks", [Text("The parameters of these runs are not in their folders: no maps.")], within=True
         )
     blocks.append(maps)
-    errors = networks.errors(groups, plane)
+    errors = networks.errors(groups, plane, {} if reference is None else {TITLES[REFERENCE]: reference})
     for along, border in (("distance", plane.border), ("density", plane.level)):
         drawing = figures.profile(errors, along, border)
         means = (
@@ -47,15 +52,17 @@ def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The runs of the best and the worst configuration; of a sweep of the post's, those of its three."""
     labels = post.label(sweep.runs)
     if labels.notna().all():
-        complete = sweep.runs[sweep.runs["status"] == "complete"]
-        return {TITLES[name]: complete[labels == name] for name in post.EXPERIMENTS if (labels == name).any()}
+        named = labels.where(sweep.runs["status"] == "complete")
+        return {TITLES[name]: sweep.runs[named == name] for name in post.EXPERIMENTS if (named == name).any()}
     groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": sweep.runs_of(int(table.index[0]))}
     if len(table) > 1:
         groups[f"worst: {describe(table.iloc[-1], sweep.parameters)}"] = sweep.runs_of(int(table.index[-1]))
     return groups
 
 
-def _maps(sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane) -> Figure | None:
+def _maps(
+    sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane, reference: NDArray[np.float32] | None
+) -> Figure | None:
     grid, titles = plane.grid.copy(), {"truth": "truth"}
     for number, (name, runs) in enumerate(groups.items()):
         prediction = networks.predicted(runs.iloc[0], grid)
@@ -63,8 +70,8 @@ def _maps(sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane) 
             return None
         grid[f"prediction {number}"] = prediction
         titles[f"prediction {number}"] = _wrapped(f"{name}, seed {runs['seed'].iloc[0]}")
-    if networks.is_posts(sweep.runs) and post.label(sweep.runs).isna().all():
-        grid["post"] = networks.post_predicted(REFERENCE, grid)
+    if reference is not None:
+        grid["post"] = reference
         titles["post"] = f"{TITLES[REFERENCE]}, seed 0"
     errors = {
         titles[name]: float(((grid[name] - grid["truth"]) ** 2).mean() ** 0.5) for name in titles if name != "truth"

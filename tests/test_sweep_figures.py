@@ -1,0 +1,119 @@
+"""What the figures of sweeps show, read back from the figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harmonic import figures, regions
+from harmonic.configurations import ranked, swept
+from harmonic.data import Harmonic
+from harmonic.figures.style import colours
+from harmonic.importance import importances
+
+ERROR = st.floats(1e-3, 1e3)
+
+
+def search(count: int = 40) -> pd.DataFrame:
+    """Trials of a search in which the learning rate decides and the width does not."""
+    rng = np.random.default_rng(0)
+    rate, width = 10 ** rng.uniform(-4, -1, count), rng.integers(8, 128, count)
+    return pd.DataFrame(
+        {"trial": np.arange(count), "seed": 0, "status": "complete", "optimizer.lr": rate, "model.width": width,
+         "model.depth": rng.integers(1, 3, count), "valid_rmse": 0.1 + np.abs(np.log10(rate) + 2)}
+    )  # fmt: skip
+
+
+@given(st.lists(st.tuples(ERROR, ERROR), min_size=1, max_size=30))
+def test_no_run_beats_one_of_the_front_and_one_of_the_front_beats_each_other(points: list[tuple[float, float]]) -> None:
+    runs = pd.DataFrame(points, columns=["dense_rmse", "sparse_rmse"])
+    front = figures.pareto_front(runs)
+
+    def beaten(row: pd.Series, by: pd.DataFrame) -> bool:
+        no_worse = (by["dense_rmse"] <= row["dense_rmse"]) & (by["sparse_rmse"] <= row["sparse_rmse"])
+        better = (by["dense_rmse"] < row["dense_rmse"]) | (by["sparse_rmse"] < row["sparse_rmse"])
+        return bool((no_worse & better).any())
+
+    assert not any(beaten(row, runs) for _, row in front.iterrows())
+    rest = runs.drop(index=front.index).merge(front, how="left", indicator=True)
+    assert all(beaten(row, front) for _, row in rest[rest["_merge"] == "left_only"].iterrows())
+
+
+def test_a_name_has_one_colour_whatever_else_is_shown() -> None:
+    assert colours(["Adam"])["Adam"] == colours(["AdamW", "SGD", "Adam"])["Adam"]
+    assert colours(["sin"])["sin"] == colours(["relu", "sin"])["sin"]
+    several = colours([str(number) for number in range(9)])
+    assert len(set(several.values())) == 9
+
+
+def test_the_history_shows_every_trial_and_the_best_so_far() -> None:
+    trials = search()
+    trials.loc[3, "status"] = "pruned"
+    trials.loc[5, ["status", "valid_rmse"]] = ["failed", np.nan]
+    axes = figures.history(trials, "valid_rmse").axes[0]
+    shown = {str(line.get_label()).partition(" (")[0]: np.asarray(line.get_ydata()) for line in axes.lines}
+    assert [len(shown[name]) for name in ("complete", "pruned", "diverged or failed")] == [38, 1, 1]
+    assert np.array_equal(shown["best so far"], np.minimum.accumulate(shown["complete"]))
+
+
+def test_the_landscape_has_its_trials_as_points() -> None:
+    table = ranked(search(), "valid_rmse")
+    axes = figures.landscape(table.assign(valid_rmse=table["mean"]), "model.width", "optimizer.lr", "valid_rmse").axes[
+        0
+    ]
+    points = axes.collections[-1]
+    assert np.allclose(np.asarray(points.get_offsets()), table[["model.width", "optimizer.lr"]])
+    assert axes.get_yscale() == "log"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("width", "learning rate")
+
+
+@pytest.mark.parametrize("along", ["distance", "density"])
+def test_a_constant_error_is_the_same_everywhere(along: str) -> None:
+    where = figures.grid_frame(regions.build(Harmonic(100, 3.1415, 0.1), 0.9))
+    distance = np.hypot(where["x0"], where["x1"])
+    errors = pd.DataFrame(
+        {"group": "one", "run": "a", "error": -0.25, "distance": distance, "density": where["density"]}
+    )
+    line = figures.profile(errors, along).axes[0].lines[0]
+    assert np.nanmax(np.abs(np.asarray(line.get_ydata(), float) - 0.25)) < 1e-12
+
+
+def test_the_posts_picture_is_the_other_way_up() -> None:
+    where = regions.build(Harmonic(100, 3.1415, 0.1), 0.9)
+    grid = figures.grid_frame(where)
+    theirs, ours = figures.as_printed(grid.assign(prediction=grid["x1"]), where.level).axes[:2]
+    assert (theirs.images[0].origin, ours.images[0].origin) == ("upper", "lower")
+    assert np.array_equal(np.asarray(theirs.images[0].get_array()), np.asarray(ours.images[0].get_array()))
+
+
+def test_bands_hold_the_share_they_say() -> None:
+    rng = np.random.default_rng(0)
+    runs = [f"r{number}" for number in range(200)]
+    curves = pd.concat(
+        [pd.DataFrame({"run": run, "step": range(3), "loss": np.exp(rng.normal(size=3))}) for run in runs]
+    )
+    figure = figures.learning(curves, pd.Series("all", index=runs))
+    vertices = np.asarray(figure.axes[0].collections[0].get_paths()[0].vertices)
+    low, high = vertices[:, 1].min(), vertices[:, 1].max()
+    assert ((curves["loss"] > low) & (curves["loss"] < high)).mean() == pytest.approx(0.95, abs=0.03)
+
+
+def test_what_decides_is_important() -> None:
+    table = ranked(search(200), "valid_rmse")
+    shares = importances(table, ["model.width", "optimizer.lr", "model.depth"], "mean")
+    assert shares["parameter"].iloc[0] == "optimizer.lr"
+    assert shares["importance"].iloc[0] > 0.8
+    assert shares["importance"].sum() == pytest.approx(1)
+    assert importances(table.head(5), ["model.width"], "mean").empty
+
+
+def test_what_follows_from_the_rest_was_not_swept() -> None:
+    runs = search().assign(**{"optimizer._target_": "SGD", "optimizer.betas": None})
+    adam = runs["trial"] % 2 == 0
+    runs = runs.assign(**{
+        "optimizer._target_": np.where(adam, "Adam", "SGD"), "optimizer.betas": np.where(adam, "[0.9, 0.999]", None)
+    })  # fmt: skip
+    assert swept(runs) == ["optimizer.lr", "model.width", "model.depth", "optimizer._target_"]
