@@ -52,7 +52,8 @@ def test_a_name_has_one_colour_whatever_else_is_shown() -> None:
 def test_the_history_shows_every_trial_and_the_best_so_far() -> None:
     trials = search()
     trials.loc[3, "status"] = "pruned"
-    trials.loc[5, ["status", "valid_rmse"]] = ["failed", np.nan]
+    trials.loc[5, "status"] = "failed"
+    trials.loc[5, "valid_rmse"] = np.nan
     axes = figures.history(trials, "valid_rmse").axes[0]
     shown = {str(line.get_label()).partition(" (")[0]: np.asarray(line.get_ydata()) for line in axes.lines}
     assert [len(shown[name]) for name in ("complete", "pruned", "diverged or failed")] == [38, 1, 1]
@@ -111,9 +112,8 @@ def test_what_decides_is_important() -> None:
 
 
 def test_what_follows_from_the_rest_was_not_swept() -> None:
-    runs = search().assign(**{"optimizer._target_": "SGD", "optimizer.betas": None})
-    adam = runs["trial"] % 2 == 0
-    runs = runs.assign(**{
-        "optimizer._target_": np.where(adam, "Adam", "SGD"), "optimizer.betas": np.where(adam, "[0.9, 0.999]", None)
-    })  # fmt: skip
+    names = ["Adam", "SGD"] * 20
+    runs = search()
+    runs["optimizer._target_"] = names
+    runs["optimizer.betas"] = ["[0.9, 0.999]" if name == "Adam" else None for name in names]
     assert swept(runs) == ["optimizer.lr", "model.width", "model.depth", "optimizer._target_"]
