@@ -145,7 +145,7 @@ def _write_part(path: Path, table: pa.Table) -> None:
 
 def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     """All runs below a folder: one row a run, in the order in which they
-    or their sweeps started, and by trial within a sweep.
+    or their sweeps started, and by trial and seed within a sweep.
 
     Args:
         path: a run's folder, a sweep's, or any folder above them such as `outputs`.
@@ -173,7 +173,7 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
     begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
-    frame = frame.assign(begun=begun).sort_values(["begun", "trial", "started"]).drop(columns="begun")
+    frame = frame.assign(begun=begun).sort_values(["begun", "trial", "seed", "started"]).drop(columns="begun")
     # a run that failed and was made again lies in the same folder
     frame = frame.drop_duplicates("dir", keep="last", ignore_index=True)
     marks = [marked for part in _parts(Path(path), "front") if (marked := _read(part)) is not None]

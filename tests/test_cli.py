@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -26,9 +27,12 @@ def test_a_single_run(harmonic_command: CommandLine) -> None:
     assert lines[2].startswith("final loss ")
     assert lines[2].endswith(f"| outputs/run/{folder.name}")
     run = load_runs(folder).iloc[0]
+    (environment,) = (folder / "table").glob("environment-*.json")
+    assert json.loads(environment.read_text())["harmonic"] == run["version"]
     assert files(folder) == [
         ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "curve.png", "data.png", "fit.png",
-        "harmonic.log", "model.safetensors", f"table/curves-{run['run']}.parquet", f"table/runs-{run['run']}.parquet",
+        "harmonic.log", "model.safetensors", f"table/curves-{run['run']}.parquet",
+        f"table/{environment.name}", f"table/runs-{run['run']}.parquet",
     ]  # fmt: skip
     curve = load_curves(folder)
     assert f"100 {curve['loss'][100]:.6g}" in lines

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MultipleLocator
 
 from harmonic.figures.curves import by_step
 from harmonic.figures.run import _border, _image, _plane
@@ -59,6 +60,8 @@ def as_printed(grid: pd.DataFrame, level: float) -> Figure:
     theirs.imshow(picture, extent=(-EXTENT, EXTENT, -EXTENT, EXTENT), cmap="viridis")
     theirs.set(title="as the post draws it", xlabel="x0", ylabel="its axis; x1 points down")
     theirs.grid(False)
+    for axis in (theirs.xaxis, theirs.yaxis):
+        axis.set_major_locator(MultipleLocator(5))
     bound = float(np.abs(grid["truth"]).max())
     values = _image(ours, grid["prediction"], "RdBu_r", -bound, bound)
     _border(ours, grid, level)

@@ -91,6 +91,7 @@ def compare(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """
     ours = curves.merge(runs.assign(experiment=label(runs))[["run", "experiment"]], on="run")
     joined = published().rename(columns={"loss": "published"}).merge(ours, on=["experiment", "step"], how="inner")
+    joined["loss"] = joined["loss"].astype(float)  # of no runs it is no column of numbers
     joined["below"] = joined["loss"] < joined["published"]
     groups = joined.groupby(["experiment", "step", "published"], sort=False)
     table = groups["loss"].agg(n="count", least="min", median="median", greatest="max")
