@@ -12,7 +12,7 @@ import pytest
 
 import harmonic
 from browser import opened
-from harmonic import configurations, post, tables
+from harmonic import configurations, job, post, tables
 from harmonic.report import main, page, report
 from harmonic.report.answer import command
 from harmonic.report.blocks import Facts, Grid, Section, Text
@@ -183,6 +183,19 @@ def test_bad_input_is_a_line(tmp_path: Path, grid: Path, capsys: pytest.CaptureF
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "report").write_text("in the way")
     assert "is a file" in refused(capsys, str(grid), "-o", str(tmp_path / "figures"))
+
+
+def test_runs_of_other_versions_and_shapes_lie_side_by_side(
+    harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = harmonic_command.folder / "outputs"
+    harmonic_command("-m", "seed=0,1", f"hydra.sweep.dir={home}/old", *SMALL)
+    monkeypatch.setattr(job, "__version__", "0.0.7")
+    other = ("~model", "+model={_target_: helpers.Dropping, width: 4}", "optimizer._target_=torch.optim.Rprop")
+    harmonic_command("-m", "seed=0,1", f"hydra.sweep.dir={home}/new", *other, "optimizer.lr=1e-3", *SMALL)
+    assert set(harmonic.load_runs(home)["version"]) == {"0.0.7", harmonic.__version__}
+    content = report([home]).read_text()
+    assert all(text in content for text in ("0.0.7", "helpers.Dropping", "Rprop"))
 
 
 def test_only_failed_runs_give_a_smaller_report(harmonic_command: CommandLine) -> None:

@@ -34,6 +34,7 @@ BEST = "#882255"
 VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis"
 DOTS_PER_INCH = 150
 WIDTH = 7.2  # inches, of a figure that fills the page
+SHORT = 5  # a log axis that spans less, as a ratio, has more of its numbers written
 
 MUTED = ("#332288", "#DDAA33", "#117733", "#CC6677", "#88CCEE", "#AA4499", "#44AA99", "#999933", "#661100")
 _ORDER = (
@@ -97,7 +98,9 @@ def plain_ticks(axes: Axes) -> None:
     """Write 0.1 instead of a power of ten, as far as a log axis has numbers of this kind."""
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            low, high = sorted(axis.get_view_interval())
+            # a short axis would else have one number, or none
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > SHORT else (1, 1.5, 2, 3, 5, 7)))
             axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
 
