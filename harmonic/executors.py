@@ -1,7 +1,8 @@
 """Where the runs of a sweep are trained: `concurrent.futures` executors, built from config.
 
 `threads` suits the native engine, whose kernels release the GIL. `processes` suits models that only torch
-can train. Anything else that builds a `concurrent.futures.Executor` can stand in their place by `_target_`.
+can train, `cluster.dask` takes other machines to it. Anything else that builds a
+`concurrent.futures.Executor` can stand in their place by `_target_`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,22 @@ import os
 import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, RunFailed
 
 # Seconds for which the main thread may keep the interpreter from a thread that is back from its kernel.
 SWITCH_S = 1e-4
+
+
+class Stopped(BaseException):
+    """Raised inside training to end it; not an `Exception`, so that no run takes it for its own."""
+
+
+class WorkerDied(Exception):
+    """The worker that trained a piece is gone, the executor is not."""
+
+
+class WorkersLost(RunFailed):
+    """There is nobody any more who could train."""
 
 
 def workers_or_cores(workers: int | None) -> int:
@@ -43,11 +56,12 @@ def processes(workers: int | None = None) -> Executor:
     """Processes of their own (loky), torch held to one thread in each."""
     from loky import ProcessPoolExecutor
 
-    executor: Executor = ProcessPoolExecutor(workers_or_cores(workers), initializer=_hold_torch_to_one_thread)
+    executor: Executor = ProcessPoolExecutor(workers_or_cores(workers), initializer=hold_torch_to_one_thread)
     return executor
 
 
-def _hold_torch_to_one_thread() -> None:
+def hold_torch_to_one_thread() -> None:
+    """The runs side by side keep the cores busy."""
     import torch
 
     torch.set_num_threads(1)

@@ -29,7 +29,7 @@ import numpy as np
 from harmonic import __version__, environment, models, tables
 from harmonic.errors import ConfigError, RunFailed
 from harmonic.schema import Config
-from harmonic.trial import Listener, Result, Trial, train
+from harmonic.trial import Listener, Result, Trial, train, unheard
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Outcome:
 
 def train_one(
     config: Config,
-    listen: Listener = lambda _step, _losses: None,
+    listen: Listener = unheard,
     begun: Outcome | None = None,
     until: int | None = None,
 ) -> Outcome:

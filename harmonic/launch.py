@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harmonic import tables
 from harmonic.errors import ConfigError
+from harmonic.executors import WorkersLost
 from harmonic.job import Place
 from harmonic.ledger import Ledger, Run
 from harmonic.pool import Pool
@@ -55,6 +56,7 @@ def launch(runs: Sequence[Run], build: Callable[[], Executor], progress: SweepPr
 
     Raises:
         Interrupted: on SIGINT; what is finished is written, nothing goes on running.
+        WorkersLost: there is nobody any more who could train; what is finished is written.
     """
     missing = [run for run in runs if run.row is None]
     progress.begin(len(runs), len(runs) - len(missing))
@@ -71,9 +73,11 @@ def launch(runs: Sequence[Run], build: Callable[[], Executor], progress: SweepPr
                 for run, outcome in pool.take():
                     ledger.enter(run, outcome)
                     progress.finished(str(outcome.columns["status"]))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WorkersLost) as error:
         ledger.flush()
-        kept = len(runs) - len(missing) + ledger.written
-        raise Interrupted(f"interrupted: {kept} of {len(runs)} runs are in the table") from None
+        kept = f"{len(runs) - len(missing) + ledger.written} of {len(runs)} runs are in the table"
+        if isinstance(error, WorkersLost):
+            raise WorkersLost(f"{error}; {kept}") from error
+        raise Interrupted(f"interrupted: {kept}") from None
     finally:
         ledger.flush()

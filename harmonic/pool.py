@@ -19,18 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonic import job
+from harmonic.executors import Stopped, WorkerDied, WorkersLost
 from harmonic.job import Outcome
 from harmonic.schema import Config
+from harmonic.trial import Listener, unheard
 
 BREAKAGES = 2  # pieces in whose company a worker died this often have failed
 AHEAD = 2  # pieces that lie ready, for a short one may end before the next is made
 POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
 
 Key = TypeVar("Key")
-
-
-class _Stopped(BaseException):
-    """Raised inside a training thread to end it; not an `Exception`, so that no run takes it for its own."""
 
 
 @dataclass
@@ -57,8 +55,7 @@ class Pool(Generic[Key]):
         self._flying: dict[Future[Outcome], _Piece[Key]] = {}
         self._alone = deque[_Piece[Key]]()  # to be tried once more
         self._stop = threading.Event()
-        self.workers = int(getattr(self._executor, "_max_workers", 2))
-        self._width = width or (self.workers + AHEAD if self.workers > 1 else 1)
+        self._width = width
 
     def __enter__(self) -> Pool[Key]:
         return self
@@ -70,6 +67,11 @@ class Pool(Generic[Key]):
         self._end()
 
     @property
+    def workers(self) -> int:
+        """Pieces that can be trained at once; those of a cluster come and go."""
+        return int(getattr(self._executor, "_max_workers", 2))
+
+    @property
     def held(self) -> int:
         """Pieces put in and not yet taken out."""
         return len(self._flying) + len(self._alone)
@@ -78,47 +80,67 @@ class Pool(Generic[Key]):
     def room(self) -> int:
         """Pieces that may be put in now."""
         quarantined = any(piece.breakages for piece in self._flying.values())
-        return 0 if self._alone or quarantined else self._width - len(self._flying)
+        if self._alone or quarantined:
+            return 0
+        return (self._width or (self.workers + AHEAD if self.workers > 1 else 1)) - len(self._flying)
 
     @property
     def running(self) -> int:
         """Pieces in training at present."""
-        return min(sum(future.running() for future in self._flying), self.workers)
+        return min(sum(not future.done() for future in self._flying), self.workers)
 
     def put(self, key: Key, config: Config, begun: Outcome | None = None, until: int | None = None) -> None:
         """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
         self._submit(_Piece(key, config, begun, until))
 
     def take(self) -> Sequence[tuple[Key, Outcome]]:
-        """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`."""
+        """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
+
+        Raises:
+            WorkersLost: there is nobody any more who could train; told when all that had finished is taken.
+        """
         if self._alone and not self._flying:
             self._submit(self._alone.popleft())
         done, _ = wait(self._flying, timeout=POLL_S, return_when=FIRST_COMPLETED)
-        finished, breakage = list[tuple[Key, Outcome]](), None
+        finished = list[tuple[Key, Outcome]]()
+        breakage: BrokenExecutor | None = None
+        lost: WorkersLost | None = None
         for future in [future for future in self._flying if future in done]:  # in the order they were put in
             error = future.exception()
             if isinstance(error, BrokenExecutor):
                 breakage = error
+            elif isinstance(error, WorkersLost):
+                lost = error
+            elif isinstance(error, WorkerDied) and self._flying[future].breakages + 1 < BREAKAGES:
+                self._alone.append(self._flying.pop(future))
+                self._alone[-1].breakages += 1
             else:
                 piece = self._flying.pop(future)
                 finished.append((piece.key, future.result() if error is None else job.failure(error)))
+        if lost is not None and not finished:
+            raise lost
         return finished if breakage is None else finished + self._rebuild(breakage)
 
     def _submit(self, piece: _Piece[Key]) -> None:
         try:
-            if isinstance(self._executor, ThreadPoolExecutor):
-                call = self._executor.submit(job.train_one, piece.config, self._listen, piece.begun, piece.until)
-            else:
-                call = self._executor.submit(job.train_one, piece.config, begun=piece.begun, until=piece.until)
+            call = self._executor.submit(job.train_one, piece.config, self._listener, piece.begun, piece.until)
         except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
             call = Future()
             call.set_exception(error)
             piece.breakages -= 1
         self._flying[call] = piece
 
+    @property
+    def _listener(self) -> Listener:
+        """What ends training where it can be ended: in this process, and where the executor has means of its own."""
+        if isinstance(self._executor, ThreadPoolExecutor):
+            return self._listen
+        listener: Listener = getattr(self._executor, "listener", unheard)
+        return listener
+
     def _listen(self, _step: int, _losses: NDArray[np.float64]) -> None:
         if self._stop.is_set():
-            raise _Stopped
+            raise Stopped
 
     def _rebuild(self, error: BrokenExecutor) -> list[tuple[Key, Outcome]]:
         """Another executor for what the broken one held; the pieces that are given up."""

@@ -134,9 +134,13 @@ PATIENCE = 0.3
 Listener = Callable[[int, NDArray[np.float64]], None]
 
 
+def unheard(_step: int, _losses: NDArray[np.float64]) -> None:
+    """The listener of a run to which nobody listens."""
+
+
 def train(
     trial: Trial,
-    listen: Listener = lambda _step, _losses: None,
+    listen: Listener = unheard,
     begun: Result | None = None,
     until: int | None = None,
 ) -> Result:

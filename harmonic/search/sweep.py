@@ -20,6 +20,7 @@ from rich.console import Console
 
 from harmonic import tables
 from harmonic.errors import ConfigError
+from harmonic.executors import WorkersLost
 from harmonic.hydra_jobs import build_executor
 from harmonic.job import Place
 from harmonic.launch import Interrupted, checked
@@ -117,9 +118,12 @@ class Sweep:
             )  # fmt: skip
             try:
                 search.run()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, WorkersLost) as error:
                 crew.flush()
-                raise Interrupted(f"interrupted: {self._kept(finished(study))}") from None
+                kept = self._kept(finished(study))
+                if isinstance(error, WorkersLost):
+                    raise WorkersLost(f"{error}; {kept}") from error
+                raise Interrupted(f"interrupted: {kept}") from None
             finally:
                 solutions = results.write(study, self.home, self.objectives)
         if search.ended:

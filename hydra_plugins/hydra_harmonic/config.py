@@ -23,6 +23,15 @@ class ProcessesConf:
 
 
 @dataclass
+class DaskConf:
+    _target_: str = "harmonic.cluster.dask"
+    _recursive_: bool = False  # a cluster is started when the first run is ready
+    address: Optional[str] = None  # noqa: UP045 - of a scheduler, as tcp://host:8786
+    workers: Optional[int] = None  # noqa: UP045 - where there is no address: processes here, or workers of the cluster
+    cluster: Any = None  # where there is no address: what builds a Dask cluster; null: processes on this machine
+
+
+@dataclass
 class LauncherConf:
     defaults: list[Any] = field(default_factory=lambda: ["_self_", {"executor": "threads"}])
     _target_: str = "hydra_plugins.hydra_harmonic.launcher.HarmonicLauncher"
@@ -67,6 +76,7 @@ def register() -> None:
     store.store(group="hydra/launcher", name="harmonic", node=LauncherConf, provider="harmonic")
     store.store(group="hydra/launcher/executor", name="threads", node=ThreadsConf, provider="harmonic")
     store.store(group="hydra/launcher/executor", name="processes", node=ProcessesConf, provider="harmonic")
+    store.store(group="hydra/launcher/executor", name="dask", node=DaskConf, provider="harmonic")
     store.store(group="hydra/sweeper", name="harmonic", node=SearchConf, provider="harmonic")
     store.store(group="hydra/sweeper", name="grid", node=GridConf, provider="harmonic")
 

@@ -1,0 +1,142 @@
+"""A sweep on a real Dask cluster is the sweep on threads, and loses nothing when a part of the cluster dies."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dask_cluster import DaskCluster, dask_cluster
+from harmonic import cluster as dask_executor
+from harmonic import load_runs
+from helpers import CommandLine, results
+
+SMALL = ("training.steps=150", "training.evaluate_every=50", "data.points=40")
+LONG = ("-m", "training.steps=3000", "optimizer=adam", "seed=range(0,6)", "hydra.sweep.dir=s")
+HARMONIC = str(Path(sys.executable).with_name("harmonic"))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """One that gives up a task with the first worker that dies of it: what is tried again, the pool tries."""
+    with dask_cluster(tmp_path_factory.mktemp("dask"), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as started:
+        yield started
+
+
+def begun(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A sweep in `s` whose first run is in the table."""
+    sweep = subprocess.Popen(
+        [HARMONIC, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not list(folder.glob("s/*/model.safetensors")):
+        time.sleep(0.05)
+        assert sweep.poll() is None, sweep.communicate()
+    return sweep
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        ("model=shallow,deep", "seed=range(0,2)"),
+        ("~model", "+model={_target_: helpers.Dropping}", "seed=range(0,2)"),
+        # a pruner that looks at every rung and never cuts: segments of runs travel, with their state
+        ("hydra/sweeper=harmonic", "model.width=range(3,7)", "hydra.sweeper.n_trials=4", "hydra.sweeper.seeds=[0,1]",
+         "hydra.sweeper.sampler._target_=optuna.samplers.GridSampler",
+         "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner", "+hydra.sweeper.pruner.n_startup_trials=99"),
+    ],
+    ids=["native", "torch", "segments"],
+)  # fmt: skip
+def test_a_sweep_is_that_on_threads(
+    harmonic_command: CommandLine, cluster: DaskCluster, sweep: tuple[str, ...]
+) -> None:
+    for folder, executor in (("threads", ()), ("dask", cluster.arguments)):
+        done = harmonic_command("-m", *sweep, *SMALL, f"hydra.sweep.dir={folder}", *executor)
+        assert (done.code, done.err) == (0, "")
+    tables = (results(harmonic_command.folder / name) for name in ("threads", "dask"))
+    for ours, theirs in zip(*tables, strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path, cluster: DaskCluster) -> None:
+    sweep = begun(tmp_path, *LONG, *cluster.arguments)
+    cluster.worker_processes()[0].kill()
+    _, err = sweep.communicate(timeout=120)
+    assert (sweep.returncode, err) == (0, "")
+    assert load_runs(tmp_path / "s")["status"].tolist() == ["complete"] * 6
+
+
+def test_a_run_that_kills_fails_alone(harmonic_command: CommandLine, cluster: DaskCluster) -> None:
+    deadly = ("~model", "+model={_target_: helpers.Deadly}", "+model.deadly=false,true,false,false")
+    done = harmonic_command("-m", *deadly, *SMALL, *cluster.arguments)
+    assert done.code == 1
+    runs = load_runs(harmonic_command.folder)
+    assert runs["status"].tolist() == ["complete", "failed", "complete", "complete"]
+    assert "KilledWorker" in runs["error"][1]
+
+
+def test_an_interrupt_ends_training_in_the_workers(tmp_path: Path, cluster: DaskCluster) -> None:
+    sweep = begun(
+        tmp_path, "-m", "training.steps=3,3000000", "seed=range(0,2)", "hydra.sweep.dir=s", *cluster.arguments
+    )
+    time.sleep(1)  # the long ones have begun
+    sweep.send_signal(signal.SIGINT)
+    _, err = sweep.communicate(timeout=30)
+    kept = len(load_runs(tmp_path / "s"))
+    assert (sweep.returncode, err) == (130, f"harmonic: interrupted: {kept} of 4 runs are in the table\n")
+    time.sleep(2)
+    assert all(one.cpu_percent(0.5) < 50 for one in cluster.worker_processes())
+
+
+def test_without_its_scheduler_a_sweep_ends_and_goes_on_later(harmonic_command: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    with dask_cluster(tmp_path / "cluster", workers=1) as cluster:
+        sweep = begun(tmp_path, *LONG, *cluster.arguments)
+        cluster.processes[0].kill()
+        _, err = sweep.communicate(timeout=60)
+    kept = load_runs(tmp_path / "s")
+    address = cluster.arguments[1].partition("=")[2]
+    assert sweep.returncode == 1
+    assert err == (
+        f"harmonic: the Dask scheduler {address} must stay up; it is gone; {len(kept)} of 6 runs are in the table\n"
+    )
+    assert harmonic_command(*LONG).code == 0
+    runs = load_runs(tmp_path / "s")
+    assert runs["status"].tolist() == ["complete"] * 6
+    assert set(kept["run"]) <= set(runs["run"])
+
+
+def test_without_an_address_workers_are_started_here(harmonic_command: CommandLine) -> None:
+    done = harmonic_command(
+        "-m", "seed=1,2", *SMALL, "hydra/launcher/executor=dask", "hydra.launcher.executor.workers=1"
+    )
+    assert (done.code, done.err) == (0, "")
+    assert load_runs(harmonic_command.folder)["status"].tolist() == ["complete"] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("address=tcp://127.0.0.1:9",), "address must be that of a Dask scheduler that answers (OSError: "),
+        (("address=nonsense",), "address must be that of a Dask scheduler that answers ("),
+        (("address=3",), "missing port number in address '3'"),
+        (("address=tcp://127.0.0.1:9", "workers=2"), "is of a cluster that has its workers"),
+        (("workers=0",), "workers must be a whole number >= 1"),
+        (("cluster={_target_: no.such.Cluster}",), "hydra.launcher.executor.cluster must build a Dask cluster; got "),
+    ],
+)
+def test_bad_input(
+    harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.setattr(dask_executor, "CONNECT_S", 1)
+    keys = [f"hydra.launcher.executor.{one}" for one in arguments]
+    refused = harmonic_command("-m", "seed=1,2", *SMALL, "hydra/launcher/executor=dask", *keys)
+    assert refused.code == 2
+    assert message in refused.err
+    assert len(refused.err.splitlines()) == 1
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
