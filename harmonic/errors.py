@@ -20,3 +20,7 @@ class TableError(HarmonicError):
 
 class RunFailed(HarmonicError):
     """A run raised an exception; its row says so."""
+
+
+class StorageLost(RunFailed):
+    """The storage of a study went away while a sweep was at it."""

@@ -93,6 +93,11 @@ class SweepProgress:
         if kept:
             say(self.console, f"{kept} of {total} {self._unit} are in the table already")
 
+    def kept(self, count: int) -> None:
+        """So many are in the table that were not made here."""
+        self._kept = count
+        self._bar.update(self._task, completed=self._kept + self._done)
+
     def __enter__(self) -> SweepProgress:
         self._started = self._said = time.monotonic()
         self._bar.start()

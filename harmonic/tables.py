@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it is never seen in part: aside first, then renamed into place."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         aside.write_bytes(content)
         aside.replace(path)

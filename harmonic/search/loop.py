@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
@@ -22,8 +23,9 @@ from harmonic.search.candidate import STATES, Candidate, Piece, Replicate, Stage
 from harmonic.search.crews import Crew
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
+from harmonic.search.share import Alone
 from harmonic.search.space import Space
-from harmonic.search.study import FINISHED, KEPT, OWNER, Judge, left_running
+from harmonic.search.study import FINISHED, KEPT, Judge
 
 SAME_ERRORS = 3  # in a row: the fault is not the trial's
 
@@ -36,7 +38,7 @@ class Search:
         objectives: columns whose means are a trial's values.
         stages: of every trial.
         prune_by: the column that the pruner looks at.
-        owner: what tells this sweep's trials from others' in a storage that they share.
+        share: whether others work at the study too, and what follows.
     """
 
     study: Study
@@ -49,7 +51,7 @@ class Search:
     objectives: Sequence[str]
     stages: Callable[[Sequence[Replicate]], Sequence[Stage]]
     prune_by: str
-    owner: str | None
+    share: Alone
     flying: list[Candidate] = field(default_factory=list)
     ended: str | None = None  # why no more trials are asked
 
@@ -62,19 +64,36 @@ class Search:
         self._began, self._failed, self._errors = time.monotonic(), 0, list[str]()
         self._best, self._since_best = self._best_so_far()
         self._note = ""
-        self.flying = [self._candidate(trial) for trial in left_running(self.study, self.owner)]
+        for trial in self.share.left_running():
+            self._take_up(trial)
         while True:
             while self.crew.room > 0 and (piece := self._next_piece()):
                 self.crew.put(piece)
-            if not self.flying:
+            if self.flying:
+                self._go_on()
+            elif self.ended or not self.share.wait():
                 break
-            self.progress.running(self.crew.running)
-            for piece, outcome in self.crew.take() if self.crew.held else ():
-                self._receive(piece, outcome)
-            done = [one for one in self.flying if one.at_rest and self._ends(one)]
-            self.crew.flush()  # a trial is told when its rows are on disk
-            for candidate in done:
-                self._tell(candidate)
+            if self.share.elsewhere is not None:
+                self.progress.kept(self.share.elsewhere)
+
+    def _go_on(self) -> None:
+        """Take what has finished meanwhile, and tell the trials that are done."""
+        self.progress.running(self.crew.running)
+        for piece, outcome in self.crew.take() if self.crew.held else ():
+            self._receive(piece, outcome)
+        done = [one for one in list(self.flying) if one.at_rest and self._still_ours(self._ends, one)]
+        self.crew.flush()  # a trial is told when its rows are on disk
+        for candidate in done:
+            self._still_ours(self._tell, candidate)
+        self.share.tend()
+
+    def _still_ours(self, act: Callable[[Candidate], bool], candidate: Candidate) -> bool:
+        """Do something to a trial, unless it was taken over while this sweep stood still (its machine slept)."""
+        try:
+            return act(candidate)
+        except UpdateFinishedTrialError:
+            self.flying.remove(candidate)
+            return False
 
     def _next_piece(self) -> Piece | None:
         """A piece of the oldest trial that has one, or else of a new trial."""
@@ -83,17 +102,14 @@ class Search:
                 return piece
         if not self._may_ask():
             return None
-        trial = self.study.ask()
-        if self.owner is not None:
-            trial.set_user_attr(OWNER, self.owner)
-        self.flying.append(self._candidate(trial))
-        return self.flying[-1].next_piece()
+        trial = self.share.ask()
+        return self._take_up(trial).next_piece() if trial is not None else None
 
     def _may_ask(self) -> bool:
-        settings, begun = self.settings, (*FINISHED, TrialState.RUNNING)
+        settings = self.settings
         if settings.n_jobs is not None and len(self.flying) >= settings.n_jobs:
             return False
-        if len(self.study.get_trials(deepcopy=False, states=begun)) >= settings.n_trials:
+        if self.share.begun >= settings.n_trials:
             return False
         if settings.timeout is not None and time.monotonic() - self._began >= settings.timeout:
             self.ended = f"the timeout of {settings.timeout:g} s has passed"
@@ -105,14 +121,17 @@ class Search:
             self.ended = "every point of the space has been tried"
         return self.ended is None
 
-    def _candidate(self, trial: Trial) -> Candidate:
+    def _take_up(self, trial: Trial) -> Candidate:
+        """Train a trial from now on."""
         values = self.space.suggest(trial)
         try:
             replicates = self.crew.replicates(trial.number, self.space.overrides(values))
-        except ConfigError:
+        except ConfigError as error:
+            trial.set_user_attr(KEPT, {"status": "failed", "error": str(error)})
             self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
             raise
-        return Candidate(trial, values, replicates, self.stages(replicates), self.objectives)
+        self.flying.append(Candidate(trial, values, replicates, self.stages(replicates), self.objectives))
+        return self.flying[-1]
 
     def _receive(self, piece: Piece, outcome: Outcome) -> None:
         """Take what a piece gave, and write its run if that has ended."""
@@ -137,9 +156,8 @@ class Search:
             self.crew.enter(cut)
         return True
 
-    def _tell(self, candidate: Candidate) -> None:
+    def _tell(self, candidate: Candidate) -> bool:
         """Tell Optuna how a trial ended."""
-        self.flying.remove(candidate)
         values, state = candidate.results(), STATES[candidate.status]
         if state is TrialState.COMPLETE and any(map(math.isnan, values)):
             state = TrialState.FAIL
@@ -147,6 +165,8 @@ class Search:
         complete = state is TrialState.COMPLETE
         self.judge.end(candidate.trial, state, candidate.mean(self.prune_by) if complete else None)
         self.study.tell(candidate.trial, values if complete else None, state=state)
+        self.share.told(candidate.trial)
+        self.flying.remove(candidate)
         if complete and len(values) == 1 and self._better(values[0], self._best):
             self._best, self._since_best = values[0], 0
             self._note = f"best {self.objectives[0]} {best_text(candidate)}"
@@ -159,6 +179,7 @@ class Search:
                 f"hydra.sweeper.max_failure_rate lets {self.settings.max_failure_rate:g} of the "
                 f"{self.settings.n_trials} trials fail; {self._failed} have, the last with {candidate.error}"
             )
+        return True
 
     def _better(self, value: float, than: float) -> bool:
         """Whether a value is strictly better than another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from rich.console import Console
 from harmonic import tables
 from harmonic.compose import repeat
 from harmonic.progress import say, shown
-from harmonic.search.study import kept
+from harmonic.search.study import kept, lost
+from harmonic.snapshot import Job
 from harmonic.tables import write_atomically
 
 FILE = "optimization_results.yaml"
@@ -30,13 +31,18 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     return [study.best_trial] if len(study.directions) == 1 else study.best_trials
 
 
-def write(study: Study, home: Path, objectives: Sequence[str]) -> list[dict[str, Any]]:
+def write(
+    study: Study, home: Path, objectives: Sequence[str], again: Callable[[FrozenTrial], str | None]
+) -> list[dict[str, Any]]:
     """Write the results file and mark the front in the table; the best trials, as the file has them.
+
+    Args:
+        again: the command that repeats a trial; None: there is none.
 
     The file holds what Hydra's official Optuna sweeper writes there (`best_params` and `best_value`, or
     `solutions`), and with each trial its spread over seeds, its folder and the command that repeats it.
     """
-    solutions = [_solution(one, home) for one in best_trials(study)]
+    solutions = [_solution(one, home, again(one)) for one in best_trials(study)]
     results: dict[str, Any] = {"name": "optuna", "study": study.study_name, "objective": list(objectives)}
     if len(study.directions) > 1:
         results["solutions"] = solutions
@@ -59,28 +65,24 @@ def mark_front(study: Study, table: Path) -> None:
     tables.write_front(table, {run: one.number in front for one in complete for run in kept(one).get("runs", [])})
 
 
-def _solution(one: FrozenTrial, home: Path) -> dict[str, Any]:
+def _solution(one: FrozenTrial, home: Path, again: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {"params": dict(one.params), "values": list(one.values), "trial": one.number}
     if spread := kept(one).get("spread"):
         found["spread"] = list(spread)
-    if "dir" in kept(one):
+    if "dir" in kept(one) and (home / kept(one)["dir"]).is_dir():  # another sweeper's may lie elsewhere
         found["dir"] = str(home / kept(one)["dir"])
-        found["repeat"] = command(home, one)
+    if again:
+        found["repeat"] = again
     return found
 
 
-def command(home: Path, one: FrozenTrial) -> str | None:
-    """The command line that trains a trial's runs once more; None where its folder is gone."""
-    folder = home / kept(one)["dir"]
-    configs = sorted(folder.glob(".hydra/config.yaml")) + sorted(folder.glob("*/.hydra/config.yaml"))
-    if not configs:
-        return None
-    seeds = [int(path.parents[1].name) for path in configs if path.parents[1] != folder]
-    choices = yaml.safe_load(configs[0].with_name("hydra.yaml").read_text())["hydra"]["runtime"]["choices"]
-    overrides = repeat(yaml.safe_load(configs[0].read_text()), choices)
-    if len(seeds) > 1:
-        texts = ",".join(map(str, sorted(seeds)))
-        overrides = ["-m", *(text for text in overrides if not text.startswith("seed=")), f"seed={texts}"]
+def command(job: Job, seeds: Sequence[int]) -> str:
+    """The command line that trains a trial's runs once more."""
+    choices = yaml.safe_load(job.hydra_yaml)["hydra"]["runtime"]["choices"]
+    overrides = repeat(yaml.safe_load(job.yaml), choices)
+    if seeds:
+        overrides = [text for text in overrides if not text.startswith("seed=")]
+        overrides = [*(["-m"] if len(seeds) > 1 else []), *overrides, f"seed={','.join(map(str, sorted(seeds)))}"]
     return shlex.join(["harmonic", *overrides])
 
 
@@ -112,7 +114,11 @@ def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequenc
 def causes(study: Study) -> dict[str, list[int]]:
     """The numbers of the trials that have no value, by cause."""
     numbers = dict[str, list[int]]()
+    again = {one.number for one in lost(study)}
     for one in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+        if one.number in again:
+            numbers.setdefault("lost with their sweeper, and run again under other numbers", []).append(one.number)
+            continue
         status, error = kept(one).get("status", "failed"), kept(one).get("error", "no value")
         cause = (
             "diverged" if status == "diverged" else f"{'failed' if status == 'failed' else 'without a value'}: {error}"

@@ -32,6 +32,7 @@ class Settings:
     prune_by: str | None
     study_name: str | None
     storage: str | None
+    heartbeat: int
     max_retries: int
     max_failure_rate: float
     timeout: float | None
@@ -69,6 +70,7 @@ class Settings:
             prune_by=plain["prune_by"],
             study_name=_name(plain["study_name"]),
             storage=plain["storage"],
+            heartbeat=_whole("heartbeat", plain["heartbeat"], 1),
             max_retries=_whole("max_retries", plain["max_retries"], 0),
             max_failure_rate=_real("max_failure_rate", plain["max_failure_rate"], "a number from 0 to 1", 0, 1),
             timeout=_optional_real("timeout", plain["timeout"], "a number of seconds >= 0", 0),

@@ -17,10 +17,12 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 
 from harmonic.errors import ConfigError
 from harmonic.search.settings import Settings
@@ -28,7 +30,9 @@ from harmonic.search.settings import Settings
 JOURNAL = "study.journal"
 IDENTITY = "harmonic"  # the study's attribute that holds its space and base config
 KEPT = "harmonic"  # a trial's attribute: status, replicates, runs, dir, and where there are any spread and error
-OWNER = "sweep"  # a trial's attribute in a storage that sweeps share: the folder of its own
+OWNER = "sweep"  # a trial's attribute in a storage that sweepers share: whose it is
+SILENT_BEATS = 3  # signs of life that a trial's sweeper may miss before it is taken for dead
+TABLE_STEPS = ("tables", "version", "revision")  # that Optuna makes in a new database, each for itself
 LOCK_GRACE_S = 5  # after which the lock of a process that died is broken
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 SHOWN = 4  # differences shown of many
@@ -58,7 +62,7 @@ def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: Bas
     if settings.storage is None:
         mend_journal(home / JOURNAL)
     try:
-        storage = _storage(settings.storage, home)
+        storage = _storage(settings.storage, home, settings.heartbeat)
         study = optuna.create_study(
             storage=storage, sampler=sampler, pruner=pruner, study_name=name,
             directions=[StudyDirection[one.upper()] for one in settings.direction], load_if_exists=True,
@@ -70,7 +74,7 @@ def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: Bas
     except Exception as error:  # each database driver has exceptions of its own
         rule = "hydra.sweeper.storage must be a storage of Optuna's that can be reached"
         reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{rule}; got {settings.storage} ({type(error).__name__}: {reason})") from error
+        raise ConfigError(f"{rule}; got {public(settings.storage)} ({type(error).__name__}: {reason})") from error
     directions = [one.name.lower() for one in study.directions]
     if directions != list(settings.direction):
         wanted = ", ".join(settings.direction)
@@ -81,13 +85,38 @@ def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: Bas
     return study
 
 
-def _storage(url: str | None, home: Path) -> BaseStorage | str:
+def _storage(url: str | None, home: Path, heartbeat: int | None = None) -> BaseStorage:
     if url is None:
         path = str(home / JOURNAL)
         return JournalStorage(JournalFileBackend(path, JournalFileSymlinkLock(path, grace_period=LOCK_GRACE_S)))
     if "://" not in url:
         raise ValueError("not a URL, as sqlite:///study.db")
-    return url
+
+    def storage() -> RDBStorage:
+        return RDBStorage(
+            url,
+            # a connection that a server has closed is opened anew; each sweeper holds one, for servers have few
+            engine_kwargs={"pool_pre_ping": True} | ({} if url.startswith("sqlite") else {"pool_size": 1}),
+            heartbeat_interval=heartbeat,
+            grace_period=SILENT_BEATS * heartbeat if heartbeat else None,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+        )
+
+    # a database without tables: where another sweeper makes one of them at the same moment ours is refused,
+    # and the next attempt finds it made
+    collisions = (IntegrityError, ProgrammingError, *((OperationalError,) if url.startswith("sqlite") else ()))
+    for _ in TABLE_STEPS:
+        with suppress(*collisions):
+            return get_storage(storage())
+    return get_storage(storage())
+
+
+def public(url: str | None) -> str:
+    """A storage's URL as it may be shown: without its password."""
+    try:
+        return make_url(url or "").render_as_string(hide_password=True)
+    except ArgumentError:
+        return str(url)
 
 
 def mend_journal(path: Path) -> str | None:
@@ -168,18 +197,23 @@ def kept(trial: FrozenTrial) -> Mapping[str, Any]:
 
 
 def finished(study: Study) -> int:
-    """The number of trials that have ended, however."""
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
+    """The number of trials that have ended, however, but for those that run again under another number."""
+    return counted(study)[0]
 
 
-def left_running(study: Study, owner: str | None) -> list[Trial]:
-    """The trials that were running when their sweep died, to be run again under their own numbers.
+def counted(study: Study) -> tuple[int, int]:
+    """The number of trials that have ended, as `finished` counts them, and of those that are running."""
+    trials = study.get_trials(deepcopy=False)
+    ended = sum(one.state.is_finished() for one in trials)
+    return ended - len(lost(study)), sum(one.state is TrialState.RUNNING for one in trials)
 
-    Args:
-        owner: of the sweep; None: the study is its own, and so is every trial.
-    """
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [Trial(study, one._trial_id) for one in running if owner is None or one.user_attrs.get(OWNER) == owner]
+
+def lost(study: Study) -> list[FrozenTrial]:
+    """The trials whose sweeper died, and that run again under other numbers."""
+    trials = study.get_trials(deepcopy=False)
+    # where `RetryHeartbeatStaleTrialCallback.retry_history` looks, which warns at every call that it is experimental
+    again = {number for one in trials for number in one.system_attrs.get("retry_history", ())}
+    return [one for one in trials if one.state is TrialState.FAIL and (one.number in again or not kept(one))]
 
 
 class Judge:

@@ -9,17 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import configure_log
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from harmonic import tables
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, StorageLost
 from harmonic.executors import WorkersLost
 from harmonic.hydra_jobs import build_executor
 from harmonic.job import Place
@@ -31,11 +31,10 @@ from harmonic.search.crews import Batches, Crew, Streaming
 from harmonic.search.loop import Search
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
 from harmonic.search.settings import Settings
+from harmonic.search.share import Alone, Seat, Shared
 from harmonic.search.space import Space
-from harmonic.search.study import JOURNAL, Identity, Judge, agree, finished, mend_journal, open_study
+from harmonic.search.study import JOURNAL, Identity, Judge, agree, finished, mend_journal, open_study, public
 from harmonic.snapshot import Snapshot
-
-LOCK = ".lock"
 
 
 class Sweep:
@@ -62,6 +61,7 @@ class Sweep:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with Study.optimize")
         configure_log(master.hydra.hydra_logging, master.hydra.verbose)
         assert isinstance(context.config_loader, ConfigLoaderImpl)
         self.master, self.launcher, self.streams = master, launcher, streams
@@ -85,36 +85,37 @@ class Sweep:
             HarmonicError: the study is another's, or the sweep ended by its failures.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.home / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise ConfigError(
-                f"one sweep at a time may write to '{self.home}'; another is at it: "
-                "wait, or choose another hydra.sweep.dir"
-            ) from None
-        with lock:
-            self._search()
+        with Seat(self.home, self.settings.storage is not None) as seat:
+            try:
+                self._search(seat)
+            except StorageInternalError as error:
+                raise StorageLost(
+                    f"the storage of the study must stay up; {public(self.settings.storage)} is gone: "
+                    "what is finished is kept, and the same command goes on"
+                ) from error
 
-    def _search(self) -> None:
+    def _search(self, seat: Seat) -> None:
         console, settings = Console(), self.settings
         if settings.storage is None and (mended := mend_journal(self.home / JOURNAL)):
             say(console, mended)
         study = open_study(settings, self.home, self.sampler, self.pruner)
         for change in agree(study, self._identity(), settings.allow_changes):
             say(console, f"changed: {change}")
-        OmegaConf.save(self.master, self.home / "multirun.yaml")
+        tables.write_atomically(self.home / "multirun.yaml", OmegaConf.to_yaml(self.master).encode())
         there = finished(study)
         progress = SweepProgress(console, unit="trials")
         progress.begin(max(settings.n_trials, there), there)
         if there >= settings.n_trials:
             say(console, f"nothing to do: n_trials={settings.n_trials}, and the study has {there} finished trials")
         judge = Judge(study, self.pruner)
-        with progress, self._crew() as crew:
+        share = Alone(study, settings.n_trials)
+        if settings.storage is not None:
+            share = Shared(study, settings.n_trials, seat.owner, settings.heartbeat)
+        with progress, share, self._crew() as crew:
             search = Search(
                 study, self.space, crew, settings, self.sampler, judge, progress,
                 self.objectives, self._stages, settings.prune_by or self.objectives[0],
-                None if settings.storage is None else str(self.home),
+                share,
             )  # fmt: skip
             try:
                 search.run()
@@ -125,15 +126,20 @@ class Sweep:
                     raise WorkersLost(f"{error}; {kept}") from error
                 raise Interrupted(f"interrupted: {kept}") from None
             finally:
-                solutions = results.write(study, self.home, self.objectives)
+                solutions = results.write(study, self.home, self.objectives, self._again)
         if search.ended:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions)
-        if settings.fresh_seeds and solutions:
+        if settings.fresh_seeds and solutions and seat.first:
             fresh.tell(
                 console,
                 fresh.confirm(study.best_trial, settings.fresh_seeds, self.space, self.snapshot, self._executor),
             )
+
+    def _again(self, best: FrozenTrial) -> str | None:
+        if not self.streams:
+            return None  # another application's task, or one that another launcher composes
+        return results.command(self.snapshot.job(best.number, self.space.overrides(best.params)), self.settings.seeds)
 
     def _kept(self, trials: int) -> str:
         rows = len({row["dir"] for row in tables.read_rows(self.home / tables.FOLDER)})

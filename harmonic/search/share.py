@@ -1,0 +1,198 @@
+"""A study that this sweep has for itself, and one at which other sweepers work too.
+
+In a storage that many reach (PostgreSQL, MySQL, a SQLite file) each sweeper takes trials of one study
+until `n_trials` are finished. It gives a sign of life for those that it trains; where another's stop, its
+trials are lost and run again, by whoever asks next, under new numbers (Optuna's heartbeat:
+https://optuna.readthedocs.io/en/stable/reference/generated/optuna.storages.RDBStorage.html).
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
+from optuna.storages import fail_stale_trials
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from harmonic.errors import ConfigError
+from harmonic.search.study import OWNER, SILENT_BEATS, counted, finished
+
+LOCK = ".lock"
+WAIT_S = 0.5  # between two looks at what others still train
+
+
+class Seat:
+    """A sweep's place in its folder. While it holds it no other takes it; what was running there when it took
+    it has died.
+
+    Args:
+        home: the sweep's folder.
+        shared: whether others may sit beside it.
+
+    Raises:
+        ConfigError: another sweep is at it, and the study is not one that they can share.
+    """
+
+    def __init__(self, home: Path, shared: bool) -> None:
+        for number in count():
+            self._lock = FileLock(home / (f"{LOCK}-{number}" if number else LOCK))
+            try:
+                self._lock.acquire(timeout=0)
+                break
+            except Timeout:
+                if not shared:
+                    raise ConfigError(
+                        f"one sweep at a time may write to '{home}'; another is at it: wait, choose another "
+                        "hydra.sweep.dir, or a hydra.sweeper.storage that sweeps share"
+                    ) from None
+        self.first = number == 0
+        self.owner = f"{socket.gethostname()}:{home}#{number}"
+
+    def __enter__(self) -> Seat:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+
+class Alone:
+    """A study that this sweep has for itself.
+
+    Args:
+        n_trials: in total.
+    """
+
+    def __init__(self, study: Study, n_trials: int) -> None:
+        self.study, self.n_trials = study, n_trials
+        self.elsewhere: int | None = None  # trials that others have finished; None: there are no others
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing goes on."""
+
+    @property
+    def begun(self) -> int:
+        """Trials that have ended or are on their way."""
+        return sum(counted(self.study))
+
+    def ask(self) -> Trial | None:
+        """A new trial; None: there are enough."""
+        return self.study.ask() if self.begun < self.n_trials else None
+
+    def left_running(self) -> list[Trial]:
+        """The trials that were running when this sweep died, to be run again under their own numbers."""
+        return self._running()
+
+    def told(self, trial: Trial) -> None:
+        """A trial has ended."""
+
+    def tend(self) -> None:
+        """See to the trials of others."""
+
+    def wait(self) -> bool:
+        """Whether others' trials may yet become ours; waits a moment if so."""
+        return False
+
+    def _running(self) -> list[Trial]:
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [Trial(self.study, one._trial_id) for one in running]
+
+
+class Shared(Alone):
+    """A study at which other sweepers work too.
+
+    Args:
+        owner: what tells this sweeper's trials from others'.
+        beat: seconds between two signs of life.
+    """
+
+    def __init__(self, study: Study, n_trials: int, owner: str, beat: int) -> None:
+        super().__init__(study, n_trials)
+        self._owner, self._beat = owner, beat
+        self._alive = set[int]()  # ids of the trials in training here
+        self._told = 0
+        self._end = threading.Event()
+        self._pulse = threading.Thread(target=self._give_signs, name="harmonic-heartbeat", daemon=True)
+        self._tended = time.monotonic()
+        self._seen = dict[int, float]()  # when a trial of another was first waited for
+
+    def __enter__(self) -> Shared:
+        self._pulse.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._pulse.join()
+
+    def ask(self) -> Trial | None:
+        if self.begun >= self.n_trials:
+            return None
+        trial = self.study.ask()
+        self._adopt(trial)
+        trial.set_user_attr(OWNER, self._owner)
+        if self.begun <= self.n_trials:
+            return trial
+        # others asked at the same moment: it waits for whoever asks next, or for a greater n_trials
+        self._alive.discard(trial._trial_id)
+        self.study._storage.set_trial_state_values(trial._trial_id, state=TrialState.WAITING)
+        return None
+
+    def left_running(self) -> list[Trial]:
+        mine = [one for one in self._running() if one.user_attrs.get(OWNER) == self._owner]
+        for one in mine:
+            self._adopt(one)
+        return mine
+
+    def told(self, trial: Trial) -> None:
+        self._alive.discard(trial._trial_id)
+        self._told += 1
+
+    def tend(self) -> None:
+        if time.monotonic() - self._tended >= self._beat:
+            self._tended = time.monotonic()
+            fail_stale_trials(self.study)
+            self.elsewhere = finished(self.study) - self._told
+
+    def wait(self) -> bool:
+        self.elsewhere = finished(self.study) - self._told
+        if self.elsewhere + self._told >= self.n_trials:
+            return False
+        now = time.monotonic()
+        for one in self._running():
+            since = self._seen.setdefault(one._trial_id, now)
+            if since and now - since > SILENT_BEATS * self._beat:
+                # its sweeper may have died before the first sign of life, without which it is never stale
+                self._record(one._trial_id)
+                self._seen[one._trial_id] = 0
+        time.sleep(WAIT_S)
+        self.tend()
+        return True
+
+    def _adopt(self, trial: Trial) -> None:
+        self._record(trial._trial_id)
+        self._alive.add(trial._trial_id)
+
+    def _give_signs(self) -> None:
+        while not self._end.wait(self._beat):
+            for one in list(self._alive):
+                with suppress(StorageInternalError):  # the search meets it at its next question, and says so
+                    self._record(one)
+
+    def _record(self, trial_id: int) -> None:
+        self.study._storage.record_heartbeat(trial_id)  # type: ignore[attr-defined]  # of every RDBStorage
