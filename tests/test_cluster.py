@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +14,10 @@ from dask_cluster import DaskCluster, dask_cluster
 from harmonic import cluster as dask_executor
 from harmonic import load_runs
 from helpers import CommandLine, results
+from process import Command
 
 SMALL = ("training.steps=150", "training.evaluate_every=50", "data.points=40")
 LONG = ("-m", "training.steps=3000", "optimizer=adam", "seed=range(0,6)", "hydra.sweep.dir=s")
-HARMONIC = str(Path(sys.executable).with_name("harmonic"))
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +27,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
         yield started
 
 
-def begun(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A sweep in `s` whose first run is in the table."""
-    sweep = subprocess.Popen(
-        [HARMONIC, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not list(folder.glob("s/*/model.safetensors")):
-        time.sleep(0.05)
-        assert sweep.poll() is None, sweep.communicate()
+def begun(folder: Path, *arguments: str) -> Command:
+    """A sweep in `s` whose first run is made."""
+    sweep = Command(*arguments, cwd=folder)
+    sweep.until(lambda: list(folder.glob("s/*/model.safetensors")))
     return sweep
 
 

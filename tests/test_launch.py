@@ -6,8 +6,6 @@ import io
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,11 +18,11 @@ from rich.console import Console
 from harmonic import load_model, load_runs
 from harmonic.progress import SweepProgress
 from helpers import CommandLine, files, results
+from process import Command
 
 SMALL = ("training.steps=150", "data.points=40")
 GRID = ("-m", "model=shallow,deep", "model.width=3,8", "seed=range(0,2)", *SMALL)
 PROCESSES = ("hydra/launcher/executor=processes", "hydra.launcher.executor.workers=2")
-HARMONIC = str(Path(sys.executable).with_name("harmonic"))
 TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
 
 
@@ -128,12 +126,12 @@ def limit_files() -> None:
 
 
 def test_a_full_disk_keeps_the_other_rows(tmp_path: Path) -> None:
-    command = [HARMONIC, "-m", "model.width=3,4,2000,5", "training.steps=20", "data.points=40", "hydra.sweep.dir=sweep",
-               "hydra.launcher.executor.workers=1"]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit_files, check=False)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("harmonic: the output folder must take what runs write; got ")
-    assert "Traceback" not in done.stderr
+    sweep = Command("-m", "model.width=3,4,2000,5", "training.steps=20", "data.points=40", "hydra.sweep.dir=sweep",
+                    "hydra.launcher.executor.workers=1", cwd=tmp_path, prepare=limit_files)  # fmt: skip
+    _, err = sweep.communicate(timeout=60)
+    assert sweep.returncode == 2
+    assert err.splitlines()[-1].startswith("harmonic: the output folder must take what runs write; got ")
+    assert "Traceback" not in err
     assert load_runs(tmp_path / "sweep")["model.width"].tolist() == [3, 4]
 
 
@@ -143,11 +141,9 @@ def test_a_full_disk_keeps_the_other_rows(tmp_path: Path) -> None:
     ids=["threads", "processes"],
 )
 def test_an_interrupt_ends_a_sweep_within_a_second(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    command = [HARMONIC, "-m", "training.steps=3,3000000", "seed=range(0,4)", "hydra.sweep.dir=sweep", *arguments]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
-        while not list(tmp_path.glob("sweep/[0-3]/model.safetensors")):
-            time.sleep(0.1)
-            assert sweep.poll() is None
+    command = ("-m", "training.steps=3,3000000", "seed=range(0,4)", "hydra.sweep.dir=sweep", *arguments)
+    with Command(*command, cwd=tmp_path) as sweep:
+        sweep.until(lambda: list(tmp_path.glob("sweep/[0-3]/model.safetensors")))
         time.sleep(1)  # the long ones have begun
         family = psutil.Process(sweep.pid).children(recursive=True)
         sweep.send_signal(signal.SIGINT)
@@ -159,7 +155,7 @@ def test_an_interrupt_ends_a_sweep_within_a_second(tmp_path: Path, arguments: tu
     assert kept >= 1
     assert err.splitlines()[-1] == f"harmonic: interrupted: {kept} of 8 runs are in the table"
     assert "Traceback" not in err
-    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not psutil.wait_procs(family, timeout=1)[1]
     assert took < 3, "a second, and two for a loaded machine"
 
 

@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from harmonic import load_model, load_runs
 from harmonic.search.study import JOURNAL, kept, load_study
 from helpers import CommandLine, results
+from process import Command
 
 SMALL = ("training.steps=60", "training.evaluate_every=20", "data.points=30", "optimizer=adam")
 SPACE = ("model.width=interval(2,12)", "optimizer.lr=tag(log,interval(1e-3,1e-1))")
@@ -28,7 +29,6 @@ ALONE = "hydra.launcher.executor.workers=1"
 PROCESSES = ("hydra/launcher/executor=processes", "hydra.launcher.executor.workers=2")
 RANDOM = "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler"
 MEDIAN = ("hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner", "+hydra.sweeper.pruner.n_startup_trials=2")
-HARMONIC = str(Path(sys.executable).with_name("harmonic"))
 
 
 def trials(folder: Path) -> pd.DataFrame:
@@ -392,15 +392,12 @@ def test_a_journal_damaged_in_its_middle_is_left_alone(harmonic_command: Command
 def test_a_killed_search_goes_on(tmp_path: Path, pruner: tuple[str, ...]) -> None:
     """At random moments; the law that `tests/benchmarks/kills.py` tries twenty times."""
     moments = random.Random(0 if pruner else 1)
-    command = [HARMONIC, *SEARCH, *SPACE, *pruner, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=40",
-               "hydra.sweeper.seeds=[0,1]"]  # fmt: skip
+    command = (*SEARCH, *SPACE, *pruner, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=40", "hydra.sweeper.seeds=[0,1]")
     for _ in range(2):
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as sweep:
-            while sweep.poll() is None and not (tmp_path / "s" / JOURNAL).exists():
-                time.sleep(0.02)
+        with Command(*command, cwd=tmp_path) as sweep:
+            sweep.until((tmp_path / "s" / JOURNAL).exists)
             time.sleep(moments.uniform(0, 1))
-            sweep.kill()
-    subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, check=True)
+    assert Command(*command, cwd=tmp_path).wait(timeout=120) == 0
     agrees(tmp_path / "s", 40, 2)
 
 
@@ -418,11 +415,9 @@ def agrees(folder: Path, count: int, seeds: int) -> None:
 
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path: Path) -> None:
-    command = [HARMONIC, *SEARCH, *SPACE, "training.steps=2000", "hydra.sweep.dir=s", "hydra.sweeper.n_trials=5000"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
-        while not list(tmp_path.glob("s/3/model.safetensors")):
-            time.sleep(0.05)
-            assert sweep.poll() is None
+    command = (*SEARCH, *SPACE, "training.steps=2000", "hydra.sweep.dir=s", "hydra.sweeper.n_trials=5000")
+    with Command(*command, cwd=tmp_path) as sweep:
+        sweep.until(lambda: list(tmp_path.glob("s/3/model.safetensors")))
         sweep.send_signal(signal.SIGINT)
         _, err = sweep.communicate(timeout=20)
     assert sweep.returncode == 130
@@ -433,14 +428,13 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path: Path) -> None:
 
 
 def test_two_sweeps_in_one_folder(tmp_path: Path) -> None:
-    command = [HARMONIC, *SEARCH, *SPACE, "training.steps=3000", "hydra.sweep.dir=s", "hydra.sweeper.n_trials=500"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        while not (tmp_path / "s" / JOURNAL).exists():
-            time.sleep(0.05)
-        second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        first.kill()
+    command = (*SEARCH, *SPACE, "training.steps=3000", "hydra.sweep.dir=s", "hydra.sweeper.n_trials=500")
+    with Command(*command, cwd=tmp_path) as first:
+        first.until((tmp_path / "s" / JOURNAL).exists)
+        second = Command(*command, cwd=tmp_path)
+        _, err = second.communicate(timeout=60)
     assert second.returncode == 2
-    assert "another is at it" in second.stderr
+    assert "another is at it" in err
 
 
 FOREIGN = """

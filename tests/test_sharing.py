@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +14,14 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 import postgresql
 from harmonic import load_runs
-from harmonic.search.study import finished, kept, lost, public
+from harmonic.search.study import SILENT_BEATS, _storage, finished, kept, lost, public
+from process import Command
 
-HARMONIC = str(Path(sys.executable).with_name("harmonic"))
 SEARCH = ("-cn", "width_lr", "training.steps=200", "data.points=40", "hydra.launcher.executor.workers=1",
           "hydra.sweeper.heartbeat=1", "hydra.sweeper.study_name=shared")  # fmt: skip
 
@@ -35,10 +35,9 @@ def server() -> Iterator[postgresql.Server]:
         yield running
 
 
-def start(server: postgresql.Server, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(server: postgresql.Server, folder: Path, *arguments: str) -> Command:
     folder.mkdir(exist_ok=True)
-    command = [HARMONIC, *SEARCH, f"hydra.sweeper.storage={server.url}", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return Command(*SEARCH, f"hydra.sweeper.storage={server.url}", *arguments, cwd=folder)
 
 
 @contextmanager
@@ -50,10 +49,9 @@ def study(server: postgresql.Server) -> Iterator[Study]:
         storage.engine.dispose()
 
 
-def wait_for(folder: Path, runs: int, *sweepers: subprocess.Popen[str]) -> None:
-    while len(list(folder.glob("**/model.safetensors"))) < runs:
-        time.sleep(0.05)
-        assert all(one.poll() is None for one in sweepers), [one.communicate() for one in sweepers]
+def made(folder: Path) -> int:
+    """The number of runs that are made."""
+    return len(list(folder.glob("**/model.safetensors")))
 
 
 def agrees(server: postgresql.Server, folder: Path, count: int) -> None:
@@ -75,7 +73,7 @@ def test_four_sweepers_one_of_them_killed(server: postgresql.Server, tmp_path: P
     """Two in one folder, two in folders of their own, as on other machines; the database is new to all four."""
     seeds = ("hydra.sweeper.n_trials=40", "hydra.sweeper.seeds=[0,1]")
     sweepers = [start(server, tmp_path / name, *seeds) for name in ("here", "here", "there", "elsewhere")]
-    wait_for(tmp_path, 8, *sweepers)
+    sweepers[0].until(lambda: made(tmp_path) >= 8)
     sweepers[0].kill()
     ends = [(one.communicate(timeout=120), one.returncode) for one in sweepers]
     assert [(err, code) for (_, err), code in ends] == [("", -9), ("", 0), ("", 0), ("", 0)]
@@ -84,30 +82,51 @@ def test_four_sweepers_one_of_them_killed(server: postgresql.Server, tmp_path: P
     assert len(values) == 1, "each tells the study's best"
 
 
+def gone(server: postgresql.Server) -> str:
+    return (
+        f"harmonic: the storage of the study must stay up; the connection to {server.url} is lost: "
+        "what is finished is kept, and the same command goes on\n"
+    )
+
+
 def test_a_sweeper_that_stood_still_gives_up_what_was_taken_over(server: postgresql.Server, tmp_path: Path) -> None:
-    asleep = start(server, tmp_path / "asleep", "hydra.sweeper.n_trials=12")
-    wait_for(tmp_path, 2, asleep)
+    slow = ("hydra.sweeper.n_trials=5", "training.steps=15000", "data.points=1000")  # half a second a trial
+    asleep = start(server, tmp_path / "asleep", *slow)
+    asleep.until(lambda: made(tmp_path) >= 2)
+    time.sleep(0.3)  # in training, no transaction is open
     asleep.send_signal(signal.SIGSTOP)
-    awake = start(server, tmp_path / "awake", "hydra.sweeper.n_trials=12")
-    assert awake.wait(timeout=120) == 0
+    awake = start(server, tmp_path / "awake", *slow)
+    assert awake.communicate(timeout=120)[1] == ""
+    assert awake.returncode == 0
     asleep.send_signal(signal.SIGCONT)
     _, err = asleep.communicate(timeout=60)
     assert (asleep.returncode, err) == (0, "")
     with study(server) as shared:
-        assert lost(shared)
-    agrees(server, tmp_path, 12)
+        assert len(lost(shared)) == 1
+    agrees(server, tmp_path, 5)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_sweeper_asleep_in_a_transaction_holds_up_nobody(server: postgresql.Server) -> None:
+    """The server ends a transaction whose sweeper does not go on with it."""
+    storage = _storage(server.url, Path(), heartbeat=1)
+    try:
+        with storage._backend.engine.connect() as connection:  # type: ignore[attr-defined]
+            connection.execute(text("SELECT 1"))
+            time.sleep(SILENT_BEATS + 1)
+            with pytest.raises(DBAPIError, match="idle-in-transaction timeout"):
+                connection.execute(text("SELECT 1"))
+    finally:
+        storage._backend.engine.dispose()  # type: ignore[attr-defined]
 
 
 def test_without_its_database_a_sweep_ends_in_a_line(server: postgresql.Server, tmp_path: Path) -> None:
     sweep = start(server, tmp_path / "s", "hydra.sweeper.n_trials=1000")
-    wait_for(tmp_path, 3, sweep)
+    sweep.until(lambda: made(tmp_path) >= 3)
     server.stop()
     _, err = sweep.communicate(timeout=60)
     assert sweep.returncode == 1
-    assert err == (
-        f"harmonic: the storage of the study must stay up; {server.url} is gone: what is finished is kept, "
-        "and the same command goes on\n"
-    )
+    assert err == gone(server)
     assert len(load_runs(tmp_path)) >= 3
 
 

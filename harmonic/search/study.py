@@ -92,15 +92,13 @@ def _storage(url: str | None, home: Path, heartbeat: int | None = None) -> BaseS
     if "://" not in url:
         raise ValueError("not a URL, as sqlite:///study.db")
 
+    grace = SILENT_BEATS * heartbeat if heartbeat else None
+
     def storage() -> RDBStorage:
         return RDBStorage(
-            url,
-            # a connection that a server has closed is opened anew; each sweeper holds one, for servers have few
-            engine_kwargs={"pool_pre_ping": True} | ({} if url.startswith("sqlite") else {"pool_size": 1}),
-            heartbeat_interval=heartbeat,
-            grace_period=SILENT_BEATS * heartbeat if heartbeat else None,
+            url, engine_kwargs=_engine(url, grace), heartbeat_interval=heartbeat, grace_period=grace,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
-        )
+        )  # fmt: skip
 
     # a database without tables: where another sweeper makes one of them at the same moment ours is refused,
     # and the next attempt finds it made
@@ -109,6 +107,18 @@ def _storage(url: str | None, home: Path, heartbeat: int | None = None) -> BaseS
         with suppress(*collisions):
             return get_storage(storage())
     return get_storage(storage())
+
+
+def _engine(url: str, grace: int | None) -> dict[str, Any]:
+    """How SQLAlchemy is to connect."""
+    if url.startswith("sqlite"):
+        return {}
+    # a connection that the server has closed is opened anew; each sweeper holds one, for servers have few
+    engine: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 1}
+    if url.startswith("postgresql") and grace:
+        # a machine that falls asleep in the midst of a transaction would hold up all others
+        engine["connect_args"] = {"options": f"-c idle_in_transaction_session_timeout={grace}s"}
+    return engine
 
 
 def public(url: str | None) -> str:

@@ -89,8 +89,9 @@ class Sweep:
             try:
                 self._search(seat)
             except StorageInternalError as error:
+                where = public(self.settings.storage)
                 raise StorageLost(
-                    f"the storage of the study must stay up; {public(self.settings.storage)} is gone: "
+                    f"the storage of the study must stay up; the connection to {where} is lost: "
                     "what is finished is kept, and the same command goes on"
                 ) from error
 

@@ -1,16 +1,14 @@
-"""What the search costs and what it brings: `python tests/benchmarks/search.py [speed] [pruning] [samplers] [kills]`.
+"""What the search costs and what it brings: `python tests/benchmarks/search.py [speed] [pruning] [samplers]`.
 
 speed     256 trials of width_lr against the same search with Hydra's basic launcher and the torch engine
 pruning   steps trained and best value, with and without Hyperband, over seeds of the sampler
 samplers  best of 64 trials over seeds: two workers against one, TPE against random
-kills     kill -9 at random moments, resumed each time: study and table agree
 """
 
 from __future__ import annotations
 
 import io
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -22,14 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
 import harmonic
 from harmonic import cli
 from harmonic.compose import compose
-from harmonic.search.study import JOURNAL, kept, load_study
+from harmonic.search.study import load_study
 from harmonic.trial import Trial, train
 
 SCRIPT = Path(sys.executable).with_name("harmonic")
@@ -132,28 +129,8 @@ def samplers(home: Path) -> None:
     console.print(table)
 
 
-def kills(home: Path, count: int = 20, trials: int = 150) -> None:
-    folder, moments = home / "killed", random.Random(0)
-    command = [str(SCRIPT), "-cn", "smoke", f"hydra.sweep.dir={folder}", f"hydra.sweeper.n_trials={trials}"]
-    for number in range(count):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=home) as sweep:
-            while number and sweep.poll() is None and not (folder / JOURNAL).exists():
-                time.sleep(0.02)
-            time.sleep(moments.uniform(2, 5))
-            sweep.kill()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=home)
-    study, runs = load_study(folder), harmonic.load_runs(folder)
-    assert [one.number for one in study.trials] == list(range(trials))
-    assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
-    assert len(runs) == 2 * trials
-    assert not runs.duplicated(["trial", "seed"]).any()
-    named = {run for one in study.trials for run in kept(one)["runs"]}
-    assert named == set(runs["run"])
-    console.print(f"{count} kills: {trials} trials, {len(runs)} runs, study and table agree")
-
-
 def main() -> None:
-    parts = {part.__name__: part for part in (speed, pruning, samplers, kills)}
+    parts = {part.__name__: part for part in (speed, pruning, samplers)}
     for name in sys.argv[1:] or ["speed"]:
         with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
             parts[name](Path(folder))
