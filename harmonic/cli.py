@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -22,16 +21,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from harmonic import schema
+from harmonic import ending, schema
 from harmonic.check import BAD_INPUT, leave
 from harmonic.compose import HYDRA_VERSION, config_root, prepare
 from harmonic.errors import HarmonicError, RunFailed
 
-RUN_FAILED, INTERRUPTED, TERMINATED = 1, 130, 143  # exit codes
-
-
-class Terminated(KeyboardInterrupt):
-    """A scheduler wants the process to end: as with an interrupt, what is finished is kept."""
+RUN_FAILED, INTERRUPTED = 1, 130  # exit codes
 
 
 def task(composed: DictConfig) -> Any:
@@ -71,28 +66,26 @@ def _place(kind: Any) -> Any:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 bad input, 130 interrupted, 143 terminated (SIGTERM)."""
-    ended_by = list[int]()  # the exit code, once a signal has come
-    before = signal.signal(signal.SIGTERM, lambda *_: _terminate(ended_by))
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        prepare()
-        sys.argv[1:] = [_quoted(text) for text in sys.argv[1:]]
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
-        folder = str(config_root() / "conf")
-        hydra.main(version_base=HYDRA_VERSION, config_path=folder, config_name="config")(task)()
+        with ending.by_signals():
+            _run()
     except KeyboardInterrupt as error:
-        leave(str(error) or "interrupted", ended_by[0] if ended_by else INTERRUPTED)
+        leave(str(error) or "interrupted", ending.code() or INTERRUPTED)
     except Exception as error:
+        if code := ending.code():  # some library made an error of its own of the interrupt
+            leave("interrupted", code)
         if wants_traceback or not (isinstance(error, HarmonicError | OSError) or _is_hydras(error)):
             raise
         leave(_line(error), RUN_FAILED if isinstance(error, RunFailed) else BAD_INPUT)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def _terminate(ended_by: list[int]) -> None:
-    ended_by.append(TERMINATED)
-    raise Terminated
+def _run() -> None:
+    prepare()
+    sys.argv[1:] = [_quoted(text) for text in sys.argv[1:]]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
+    folder = str(config_root() / "conf")
+    hydra.main(version_base=HYDRA_VERSION, config_path=folder, config_name="config")(task)()
 
 
 def _quoted(argument: str) -> str:

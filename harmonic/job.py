@@ -36,12 +36,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run lives. folder: its own; home: the folder of its table (itself, or its sweep's)."""
+    """Where a run lives. folder: its own; home: the folder of its table (itself, or its sweep's).
+
+    Raises:
+        ConfigError: the run's folder lies outside of its sweep's.
+    """
 
     folder: Path
     home: Path
     sweep: str | None = None
     trial: int | None = None
+
+    def __post_init__(self) -> None:
+        if not tables.within(self.folder, self.home):
+            raise ConfigError.broken(
+                "hydra.sweep.subdir", f"a folder inside the sweep's, '{self.home}'", str(self.folder)
+            )
 
     @property
     def table(self) -> Path:
@@ -220,5 +230,5 @@ def draw(config: Config, place: Place) -> None:
     figures.save(figures.data(points, grid, level), place.folder / "data.png")
     figures.save(figures.curve(curve), place.folder / "curve.png")
     if (place.folder / models.PARAMETERS_FILE).is_file():
-        fitted = figures.with_prediction(grid, models.load_model(place.folder))
+        fitted = figures.with_prediction(grid, models.load_model(place.folder, trust=True))  # it was trained here
         figures.save(figures.fit(points, fitted, level), place.folder / "fit.png")

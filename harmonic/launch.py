@@ -6,6 +6,7 @@ The executor trains; this process alone composes and writes. A worker gets a con
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -29,9 +30,12 @@ def prepare(jobs: Sequence[Job], home: Path) -> list[Run]:
     """The runs of a sweep, every config checked before the first is trained.
 
     Raises:
-        ConfigError: a value breaks its rule in one of the jobs, which is named.
+        ConfigError: a value breaks its rule in one of the jobs, which is named, or two want one folder.
     """
     runs = [checked(one, Place(one.folder, home, home.name, one.number)) for one in jobs]
+    shared = [folder for folder, count in Counter(run.place.folder for run in runs).items() if count > 1]
+    if shared:
+        raise ConfigError.broken("hydra.sweep.subdir", "another folder for each run", str(shared[0]))
     Ledger(home / tables.FOLDER).adopt(runs)
     return runs
 

@@ -152,14 +152,17 @@ def save(path: Path, section: Mapping[str, Any], parameters: Mapping[str, Any]) 
     write_atomically(path, to_bytes(dict(parameters), metadata=metadata))
 
 
-def load_model(run: Any) -> nn.Module:
+def load_model(run: Any, trust: bool = False) -> nn.Module:
     """The trained network of a run, as a torch module on the CPU in evaluation mode.
 
     Args:
         run: a row of `load_runs`, or the path of a run's folder.
+        trust: whether a network may be built by the class that its file names, where that is none of
+            harmonic's: to import a class is to run its module.
 
     Raises:
-        HarmonicError: the run left no parameters (it failed or diverged, or its folder is gone).
+        HarmonicError: the run left no parameters (it failed or diverged, or its folder is gone), they are
+            damaged, or need trust.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -171,8 +174,18 @@ def load_model(run: Any) -> nn.Module:
         with safe_open(path, framework="pt") as stored:
             section = json.loads((stored.metadata() or {})["model"])
             parameters = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError) as error:
+        known = section["_target_"] == MLP_TARGET
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise HarmonicError(f"'{path}' must be a whole safetensors file of a run; got {error!r}") from error
-    module = build(section, torch.Generator())
-    module.load_state_dict(parameters)
+    if not known and not trust:
+        raise HarmonicError(
+            f"'{path}' must hold harmonic's own network unless trust=True, for any other is built by code that the "
+            f"file names; got {section['_target_']}"
+        )
+    try:
+        module = build(section, torch.Generator())
+        module.load_state_dict(parameters)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise HarmonicError(f"'{path}' must hold the parameters of the network that it names; got {reason}") from error
     return module.eval()

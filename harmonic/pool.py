@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic import job
+from harmonic import ending, job
 from harmonic.executors import Stopped, WorkerDied, WorkersLost
 from harmonic.job import Outcome
 from harmonic.schema import Config
@@ -97,8 +97,10 @@ class Pool(Generic[Key]):
         """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
 
         Raises:
+            KeyboardInterrupt: a signal has come.
             WorkersLost: there is nobody any more who could train; told when all that had finished is taken.
         """
+        ending.check()
         if self._alone and not self._flying:
             self._submit(self._alone.popleft())
         done, _ = wait(self._flying, timeout=POLL_S, return_when=FIRST_COMPLETED)

@@ -38,6 +38,6 @@ def report() -> None:
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
     finally:
         _quietly()

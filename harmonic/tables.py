@@ -128,6 +128,11 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["started"])
 
 
+def within(folder: Path, home: Path) -> bool:
+    """Whether a folder is another one or lies in it, as far as their names tell."""
+    return Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(home))
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it is never seen in part: aside first, then renamed into place."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
@@ -265,7 +270,16 @@ def _as_text(part: pa.Table, names: set[str]) -> pa.Table:
 
 
 def _inside(part: pa.Table, base: Path, path: Path) -> pa.Table:
-    """The rows whose folder is `path` or lies below it, their folders with the table's own before them."""
+    """The rows whose folder is `path` or lies below it, their folders with the table's own before them.
+
+    A row that names a folder outside of the table's own is none that harmonic wrote, and is left out.
+    """
+    inside = [isinstance(name, str) and within(base / name, base) for name in part["dir"].to_pylist()]
+    if not all(inside):
+        warnings.warn(
+            f"left out {inside.count(False)} row(s) of '{base / FOLDER}': their dir lies outside", stacklevel=3
+        )
+        part = part.filter(pa.array(inside, pa.bool_()))
     names = part["dir"].to_pylist()
     part = part.set_column(part.column_names.index("dir"), "dir", pa.array([str(base / name) for name in names]))
     root = (path.parent if path.name == FOLDER else path).resolve()

@@ -22,6 +22,7 @@ from optuna.storages import fail_stale_trials
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from harmonic import ending
 from harmonic.errors import ConfigError
 from harmonic.search.study import OWNER, SILENT_BEATS, counted, finished
 
@@ -181,6 +182,7 @@ class Shared(Alone):
                 self._record(one._trial_id)
                 self._seen[one._trial_id] = 0
         time.sleep(WAIT_S)
+        ending.check()
         self.tend()
         return True
 

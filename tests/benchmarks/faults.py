@@ -61,21 +61,18 @@ def kills(home: Path, count: int = 50, trials: int = 400) -> None:
 def signals(home: Path, count: int = 50) -> None:
     folder, moments, ends, slowest = home / "ended", random.Random(1), Counter[int](), 0.0
     for number in range(count):
-        said = tempfile.TemporaryFile()
         wanted = (signal.SIGINT, signal.SIGTERM)[number % 2]
-        with subprocess.Popen(search(folder, 10**6), stdout=subprocess.DEVNULL, stderr=said, cwd=home) as sweep:
+        command = search(folder, 10**6)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=home, text=True) as sweep:
             time.sleep(moments.uniform(0, 6))
             sweep.send_signal(wanted)
             asked = time.monotonic()
-            sweep.wait(60)
-        took = time.monotonic() - asked
+            _, text = sweep.communicate(timeout=60)
+        took, code = time.monotonic() - asked, sweep.returncode
         slowest = max(slowest, took)
-        said.seek(0)
-        text = said.read().decode()
-        code = sweep.returncode
         ends[code] += 1
         # below zero: while the interpreter was starting, when nothing of ours ran yet
-        assert code in (128 + wanted, -wanted), (code, text)
+        assert code in (128 + wanted, -wanted), f"{code}\n{text}"
         assert "Traceback" not in text, text
         assert took < WITHIN_S, (took, text)
     there = finished(load_study(folder))
