@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import omegaconf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -98,11 +99,11 @@ def _quoted(argument: str) -> str:
 
 
 def _is_hydras(error: Exception) -> bool:
-    """Whether Hydra or OmegaConf refused the input; of an ill-formed override some say ValueError."""
+    """Whether Hydra or OmegaConf refused the input: of what they did not think of they say TypeError and the like."""
     if isinstance(error, HydraException | OmegaConfBaseException):
         return True
-    innermost = traceback.extract_tb(error.__traceback__)[-1]
-    return isinstance(error, ValueError) and Path(hydra.__file__).parent in Path(innermost.filename).parents
+    innermost = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return any(Path(place) in innermost.parents for package in (hydra, omegaconf) for place in package.__path__)
 
 
 def _line(error: Exception) -> str:
@@ -110,6 +111,9 @@ def _line(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"'{error.filename}' " if error.filename else ""
         return f"the output folder must take what runs write; got {where}({error.strerror})"
+    if not isinstance(error, HarmonicError | HydraException | OmegaConfBaseException):
+        given = " ".join(sys.argv[1:])
+        return " ".join(f"what follows 'harmonic' must be overrides of Hydra's; got {given} ({error!r})".split())
     texts = [str(error)]
     if isinstance(error.__cause__, OmegaConfBaseException):
         texts.append(str(error.__cause__).partition("full_key:")[0])

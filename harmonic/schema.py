@@ -17,6 +17,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from harmonic.errors import ConfigError
 
@@ -73,7 +74,10 @@ def parse(composed: DictConfig) -> Config:
         ConfigError: a value breaks its rule, or an interpolation cannot be resolved.
     """
     keys = [str(name) for name in composed if name != "hydra"]
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, keys), resolve=True, throw_on_missing=True)
+    try:
+        plain = OmegaConf.to_container(OmegaConf.masked_copy(composed, keys), resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
     return parse_plain({str(key): value for key, value in plain.items()})
 

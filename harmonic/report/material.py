@@ -177,8 +177,8 @@ def _asked(home: Path) -> Mapping[str, Any]:
     """What Hydra noted of the sweep, if it is there to be read."""
     path = home / "multirun.yaml"
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError):
+        content = yaml.safe_load(path.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError):
         return {}
     section = content.get("hydra") if isinstance(content, dict) else None
     return section if isinstance(section, dict) else {}

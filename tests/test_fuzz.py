@@ -1,0 +1,178 @@
+"""Any override, and any damage on disk: an answer or a line that says what is wrong, and no row is lost.
+
+`HARMONIC_FUZZ=5000 pytest tests/test_fuzz.py` tries 5000 cases of each kind instead of a few.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harmonic import cli, load_curves, load_model, load_runs
+from harmonic.errors import HarmonicError
+from harmonic.report.material import gather
+from harmonic.search.study import JOURNAL, mend_journal
+from helpers import Outcome, _close_logs
+
+CASES = int(os.environ.get("HARMONIC_FUZZ", "250"))
+fuzz = settings(max_examples=CASES, suppress_health_check=list(HealthCheck))
+TINY = ("training.steps=2", "training.evaluate_every=2", "data.points=4", "region.mass=0.5", "figures=false")
+
+# What is a key, what a value is made of, and what joins them: some of it right, some nearly, some not at all.
+KEYS = st.sampled_from(
+    ["seed", "model", "model.width", "model.depth", "model.activation", "model.seed", "model._target_", "optimizer",
+     "optimizer.lr", "optimizer._target_", "optimizer.betas", "optimizer.momentum", "training", "training.engine",
+     "training.evaluate_every", "training.device", "region", "region.mass", "objective", "figures", "data",
+     "data.noise", "data.scale", "data.seed", "data._target_", "+experiment", "+foo", "+model.foo", "~model", "~seed",
+     "hydra/launcher", "hydra/sweeper", "hydra/launcher/executor", "hydra.launcher.executor.workers",
+     "hydra.sweep.subdir", "hydra.job.name", "hydra.sweeper.n_trials", "hydra.sweeper.seeds", "hydra.sweeper.params",
+     "hydra.mode", "hydra.verbose", "modle", "", " ", "+", "~", "@", "a@b", "a/b", "hydra", "hydra.", ".", "seed.x"]
+)  # fmt: skip
+WORDS = st.sampled_from(
+    ["1", "0", "-1", "3", "2.5", "1e-3", "1e400", "nan", "inf", "true", "null", "None", "''", '""', "sin", "deep",
+     "shallow", "adam", "sgd", "torch", "native", "auto", "cpu", "cuda", "grid", "harmonic", "basic", "threads",
+     "post_deep", "[1,2]", "[]", "{}", "{a:1}", "{_target_: os.system}", "[1,[2]]", "1,2", "sin,tanh", "range(1,3)",
+     "range(3,1)", "range(0,2,0)", "interval(1,3)", "interval(3,1)", "choice(1,2)", "choice()", "glob(*)",
+     "tag(log,interval(1e-3,1))", "shuffle(1,2)", "sort(2,1)", "${seed}", "${model.width}", "${nowhere}", "${seed",
+     "${oc.env:HOME}", "${hydra:job.num}", "???", "torch.optim.Adam", "torch.optim.LBFGS", "torch.nn.Linear",
+     "os.system", "no.such.Class", "harmonic.data.Harmonic", "../x", "/", "\\", "\\,", "a b", "'a, b'", "é", "\x00",
+     "\n", "=", "==", ",", ",,", "(", ")", "((", "[", "]", "{", "}", ":", "%s", "{}{}", "<b>", "-", "--", "valid_rmse",
+     "final_loss,gap", "[dense_rmse,sparse_rmse]", "99999999999999999999", "0x10", "1_000", "🦊"]
+)  # fmt: skip
+SOUND = st.sampled_from(
+    ["seed=3", "seed=0,1", "seed=range(0,2)", "model=deep", "model=shallow,deep", "model.width=2", "model.width=2,3",
+     "model.depth=1", "model.activation=sin,tanh", "model.seed=4", "optimizer=adam", "optimizer=adam,sgd",
+     "optimizer.lr=1e-3", "optimizer.lr=1e-3,1e9", "optimizer.weight_decay=0.1", "training.engine=torch",
+     "training.engine=auto,native", "training.evaluate_every=1", "objective=gap", "objective=[gap,final_loss]",
+     "data.noise=0", "data.seed=5", "region.mass=0.3", "+experiment=post_deep", "hydra/launcher=basic",
+     "hydra/launcher/executor=threads", "hydra.launcher.executor.workers=1", "hydra/sweeper=harmonic",
+     "model.width=interval(1,3)", "optimizer.lr=tag(log,interval(1e-4,1))", "hydra.sweeper.seeds=[0,1]"]
+)  # fmt: skip
+WILD = st.one_of(
+    st.builds(lambda key, value: f"{key}={value}", KEYS, WORDS),
+    st.builds(lambda key, *values: f"{key}={','.join(values)}", KEYS, WORDS, WORDS),
+    st.builds(lambda key, one, two: f"{key}={one}{two}", KEYS, WORDS, WORDS),
+    st.builds(lambda key, value: f"{key}={value}", KEYS, st.text(max_size=6)),
+    KEYS,
+    st.text(max_size=8),
+).filter(lambda text: not text.startswith("-"))  # an option, not an override
+
+
+def harmonic(*arguments: str) -> Outcome:
+    """The command in this process and folder; whatever it raises but its exit is a bug."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["harmonic", *arguments])
+        patch.delenv("HYDRA_FULL_ERROR", raising=False)
+        handlers = list(logging.getLogger().handlers)
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        finally:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+            _close_logs()
+            logging.getLogger().handlers[:] = handlers
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+@given(st.booleans(), st.lists(SOUND, max_size=3), st.lists(WILD, max_size=1))
+@fuzz
+def test_any_override_is_a_run_or_a_line(multirun: bool, sound: Sequence[str], wild: Sequence[str]) -> None:
+    few = ["hydra.sweeper.n_trials=2"] if "hydra/sweeper=harmonic" in sound else []
+    overrides = ("hydra.sweep.dir=s", "hydra.run.dir=r", *few, *sound, *wild)
+    with tempfile.TemporaryDirectory() as folder, chdir(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Hydra's own, of deprecated syntax
+        done = harmonic(*(["-m"] if multirun else []), *TINY, *overrides)
+        parts = list(Path(folder).rglob("runs-*.parquet"))
+        if done.code == 2:
+            assert done.err.startswith("harmonic: "), done
+            assert len(done.err.splitlines()) == 1, done
+        else:
+            assert done.code in (0, 1), done
+            assert "Traceback" not in done.err, done
+            if parts:
+                assert len(load_runs(folder)) >= 1
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid and a search, as they were left."""
+    folder = tmp_path_factory.mktemp("whole")
+    with chdir(folder):
+        grid = harmonic("-m", *TINY, "seed=0,1,2", "hydra.sweep.dir=outputs/grid", "hydra/launcher=basic")
+        search = harmonic("-m", *TINY, "hydra/sweeper=harmonic", "model.width=range(1,4)", "hydra.sweeper.n_trials=3",
+                          "hydra.sweep.dir=outputs/search", "hydra.launcher.executor.workers=1")  # fmt: skip
+    assert (grid.code, search.code) == (0, 0), (grid, search)
+    return folder / "outputs"
+
+
+def damage(file: Path, chance: random.Random) -> None:
+    """Do to a file what disks, editors and people do."""
+    content = bytearray(file.read_bytes())
+    kind = chance.choice(["cut", "flip", "zero", "insert", "empty", "garbage", "gone", "folder", "double"])
+    where = chance.randrange(len(content) + 1)
+    if kind == "cut":
+        del content[where:]
+    elif kind == "flip" and content:
+        for _ in range(chance.randint(1, 8)):
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    elif kind == "zero":
+        content[where : where + 512] = bytes(len(content[where : where + 512]))
+    elif kind == "insert":
+        content[where:where] = chance.randbytes(chance.randint(1, 64))
+    elif kind == "empty":
+        content.clear()
+    elif kind == "garbage":
+        content[:] = chance.randbytes(len(content))
+    elif kind == "double":
+        content *= 2
+    file.unlink()
+    if kind == "folder":
+        file.mkdir()
+    elif kind != "gone":
+        file.write_bytes(content)
+
+
+@given(st.integers(0, 2**32))
+@fuzz
+def test_any_damage_is_named_and_costs_no_other_row(whole: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as place:
+        outputs = Path(place) / "outputs"
+        shutil.copytree(whole, outputs)
+        files = sorted(path for path in outputs.rglob("*") if path.is_file())
+        hurt = chance.sample(files, chance.randint(1, 3))
+        for file in hurt:
+            damage(file, chance)
+        parts = {path for path in files if path.name.startswith("runs-")}
+        before = {Path(name).relative_to(whole).as_posix() for name in load_runs(whole)["dir"]}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that name what is left out
+            try:
+                runs = load_runs(outputs)
+                after = {Path(name).relative_to(outputs).as_posix() for name in runs["dir"]}
+                load_curves(outputs)
+                gather([outputs])
+                for _, run in runs.iterrows():
+                    load_model(run)
+            except HarmonicError:
+                after = before if parts <= set(hurt) else after
+            if not parts & set(hurt):
+                assert after == before, hurt
+            with suppress(HarmonicError):
+                mend_journal(outputs / "search" / JOURNAL)
