@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 bad input, 130 interrupted, 143 terminated (SIGTERM)."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        with ending.by_signals():
+        with ending.by_signals(), warnings.catch_warnings():
+            warnings.showwarning = _warn  # type: ignore[assignment]  # it has no use for the rest
             _run()
     except KeyboardInterrupt as error:
         leave(str(error) or "interrupted", ending.code() or INTERRUPTED)
@@ -79,6 +81,11 @@ def main() -> None:
         if wants_traceback or not (isinstance(error, HarmonicError | OSError) or _is_hydras(error)):
             raise
         leave(_line(error), RUN_FAILED if isinstance(error, RunFailed) else BAD_INPUT)
+
+
+def _warn(message: Warning | str, *_where: Any) -> None:
+    """A warning in one line, as what else goes wrong: where in the code it arose is no user's to mend."""
+    print(f"harmonic: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _run() -> None:

@@ -122,10 +122,11 @@ def write_front(table: Path, runs: Mapping[str, bool]) -> None:
 
 
 def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
-    """The rows of a table as they were written, oldest first; of the parts whose names begin alike."""
+    """The rows of a table, of the parts whose names begin alike; of one folder the one that counts last."""
     parts = [_read(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
     rows = [row for part in parts if part is not None for row in part.to_pylist()]
-    return sorted(rows, key=lambda row: row["started"])
+    # only what failed is made again; clocks are set back, so that the later start alone would not do
+    return sorted(rows, key=lambda row: (row["status"] != "failed", row["started"]))
 
 
 def within(folder: Path, home: Path) -> bool:
@@ -179,9 +180,10 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
     begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
-    frame = frame.assign(begun=begun).sort_values(["begun", "trial", "seed", "started"]).drop(columns="begun")
-    # a run that failed and was made again lies in the same folder
-    frame = frame.drop_duplicates("dir", keep="last", ignore_index=True)
+    frame = frame.assign(begun=begun, made=frame["status"] != "failed")
+    frame = frame.sort_values(["begun", "trial", "seed", "made", "started"])
+    # a run that failed and was made again lies in the same folder; as in `read_rows`
+    frame = frame.drop(columns=["begun", "made"]).drop_duplicates("dir", keep="last", ignore_index=True)
     marks = [marked for part in _parts(Path(path), "front") if (marked := _read(part)) is not None]
     if marks:
         columns = pa.concat_tables(marks).to_pydict()

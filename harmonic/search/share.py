@@ -8,62 +8,20 @@ https://optuna.readthedocs.io/en/stable/reference/generated/optuna.storages.RDBS
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from contextlib import suppress
-from itertools import count
-from pathlib import Path
 from types import TracebackType
 
-from filelock import FileLock, Timeout
 from optuna.exceptions import StorageInternalError
 from optuna.storages import fail_stale_trials
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from harmonic import ending
-from harmonic.errors import ConfigError
 from harmonic.search.study import OWNER, SILENT_BEATS, counted, finished
 
-LOCK = ".lock"
 WAIT_S = 0.5  # between two looks at what others still train
-
-
-class Seat:
-    """A sweep's place in its folder. While it holds it no other takes it; what was running there when it took
-    it has died.
-
-    Args:
-        home: the sweep's folder.
-        shared: whether others may sit beside it.
-
-    Raises:
-        ConfigError: another sweep is at it, and the study is not one that they can share.
-    """
-
-    def __init__(self, home: Path, shared: bool) -> None:
-        for number in count():
-            self._lock = FileLock(home / (f"{LOCK}-{number}" if number else LOCK))
-            try:
-                self._lock.acquire(timeout=0)
-                break
-            except Timeout:
-                if not shared:
-                    raise ConfigError(
-                        f"one sweep at a time may write to '{home}'; another is at it: wait, choose another "
-                        "hydra.sweep.dir, or a hydra.sweeper.storage that sweeps share"
-                    ) from None
-        self.first = number == 0
-        self.owner = f"{socket.gethostname()}:{home}#{number}"
-
-    def __enter__(self) -> Seat:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
 
 
 class Alone:

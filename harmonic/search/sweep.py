@@ -31,9 +31,10 @@ from harmonic.search.crews import Batches, Crew, Streaming
 from harmonic.search.loop import Search
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
 from harmonic.search.settings import Settings
-from harmonic.search.share import Alone, Seat, Shared
+from harmonic.search.share import Alone, Shared
 from harmonic.search.space import Space
 from harmonic.search.study import JOURNAL, Identity, Judge, agree, finished, mend_journal, open_study, public
+from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
 
 
@@ -84,7 +85,6 @@ class Sweep:
             Interrupted: on SIGINT; what is finished is kept.
             HarmonicError: the study is another's, or the sweep ended by its failures.
         """
-        self.home.mkdir(parents=True, exist_ok=True)
         with Seat(self.home, self.settings.storage is not None) as seat:
             try:
                 self._search(seat)

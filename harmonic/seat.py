@@ -1,0 +1,51 @@
+"""A sweep's place in its folder: two sweeps that write to one folder would make one table of both."""
+
+from __future__ import annotations
+
+import socket
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from harmonic.errors import ConfigError
+
+LOCK = ".lock"
+
+
+class Seat:
+    """A sweep's place in its folder. While it holds it no other takes it; what was running there when it took
+    it has died.
+
+    Args:
+        home: the sweep's folder.
+        shared: whether others may sit beside it.
+
+    Raises:
+        ConfigError: another sweep is at it, and the study is not one that they can share.
+    """
+
+    def __init__(self, home: Path, shared: bool) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        for number in count():
+            self._lock = FileLock(home / (f"{LOCK}-{number}" if number else LOCK))
+            try:
+                self._lock.acquire(timeout=0)
+                break
+            except Timeout:
+                if not shared:
+                    raise ConfigError(
+                        f"one sweep at a time may write to '{home}'; another is at it: wait, choose another "
+                        "hydra.sweep.dir, or a hydra.sweeper.storage that sweeps share"
+                    ) from None
+        self.first = number == 0
+        self.owner = f"{socket.gethostname()}:{home}#{number}"
+
+    def __enter__(self) -> Seat:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()

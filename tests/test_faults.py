@@ -1,0 +1,143 @@
+"""What goes wrong on other people's machines: nothing that is finished is lost, and the same command goes on."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import helpers
+from harmonic import job, load_curves, load_runs
+from helpers import CommandLine
+from process import Command
+from test_search import agrees
+
+SMALL = ("training.steps=60", "training.evaluate_every=20", "data.points=30", "optimizer=adam")
+SEARCH = ("-m", "hydra/sweeper=harmonic", "model.width=interval(2,12)", "hydra.sweep.dir=s", *SMALL)
+GRID = ("-m", "seed=range(0,6)", "hydra.sweep.dir=s")
+ENDLESS = ("training.steps=3000000",)
+WITHIN_S = 5  # in which a signal must end whatever runs
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("arguments", [(), GRID, SEARCH], ids=["run", "grid", "search"])
+def test_a_signal_ends_it_in_time_and_in_a_line(
+    tmp_path: Path, arguments: tuple[str, ...], number: int, code: int
+) -> None:
+    """While it composes or trains; `tests/benchmarks/faults.py signals` tries fifty moments."""
+    with Command(*arguments, *ENDLESS, cwd=tmp_path) as command:
+        command.until(lambda: list(tmp_path.rglob("multirun.yaml")) or list(tmp_path.rglob("harmonic.log")))
+        time.sleep(0.5)
+        command.send_signal(number)
+        asked = time.monotonic()
+        _, err = command.communicate(timeout=20)
+        took = time.monotonic() - asked
+    assert command.returncode == code
+    assert err.startswith("harmonic: interrupted")
+    assert err.count("\n") == 1
+    assert took < WITHIN_S
+
+
+def test_two_grids_in_one_folder(tmp_path: Path) -> None:
+    with Command(*GRID, *ENDLESS, cwd=tmp_path) as first:
+        first.until(lambda: list(tmp_path.glob("s/multirun.yaml")))
+        asked = (tmp_path / "s" / "multirun.yaml").read_text()
+        second = Command(*GRID, "training.steps=5", cwd=tmp_path)
+        _, err = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert err.startswith("harmonic: one sweep at a time may write to '")
+    assert (tmp_path / "s" / "multirun.yaml").read_text() == asked
+
+
+def as_anybody() -> None:
+    """Give up what root may do that others may not, such as writing where nobody may."""
+    if os.geteuid() == 0:
+        header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        assert ctypes.CDLL(None, use_errno=True).capset(header, nothing) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives up Linux's capabilities")
+@pytest.mark.parametrize("arguments", [(), GRID, SEARCH], ids=["run", "grid", "search"])
+def test_a_read_only_folder_is_a_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    tmp_path.chmod(0o555)
+    with Command(*arguments, *SMALL, cwd=tmp_path, prepare=as_anybody) as command:
+        _, err = command.communicate(timeout=60)
+    assert command.returncode == 2
+    assert err.startswith("harmonic: the output folder must take what runs write; got '")
+    assert err.endswith("(Permission denied)\n")
+    assert err.count("\n") == 1
+
+
+def limit_files() -> None:
+    """A disk that takes no file larger than 12 kB: the journal reaches it first."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+
+def test_a_search_goes_on_after_a_full_disk(tmp_path: Path) -> None:
+    command = (*SEARCH, "hydra.sweeper.n_trials=30", "hydra.sweeper.seeds=[0,1]")
+    full = Command(*command, cwd=tmp_path, prepare=limit_files)
+    _, err = full.communicate(timeout=60)
+    assert full.returncode == 2
+    assert err.startswith("harmonic: the output folder must take what runs write; got ")
+    assert err.endswith("(File too large)\n")
+    assert err.count("\n") == 1
+    kept = load_runs(tmp_path / "s")
+    assert len(kept) >= 2
+    assert Command(*command, cwd=tmp_path).wait(timeout=60) == 0
+    agrees(tmp_path / "s", 30, 2)
+    assert set(kept["run"]) <= set(load_runs(tmp_path / "s")["run"])
+
+
+def made(folder: Path, least: int) -> bool:
+    """Whether so many runs of a sweep are made."""
+    return len(list(folder.glob("*/model.safetensors"))) >= least
+
+
+def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
+    """A search is tried in its own room; three kills, each later than the one before."""
+    command = ("-m", "seed=range(0,60)", "hydra.sweep.dir=s", *SMALL)
+    kept = set[str]()
+    for number in range(3):
+        with Command(*command, cwd=tmp_path) as sweep:
+            sweep.until(partial(made, tmp_path / "s", 10 * (number + 1)))
+    if list(tmp_path.glob("s/table/runs-*.parquet")):
+        kept = set(load_runs(tmp_path / "s")["run"])
+    assert Command(*command, cwd=tmp_path).wait(timeout=60) == 0
+    runs = load_runs(tmp_path / "s")
+    assert runs["seed"].tolist() == list(range(60))
+    assert kept <= set(runs["run"])
+    assert load_curves(tmp_path / "s")["run"].nunique() == 60
+
+
+class YearsAgo(datetime):
+    """A clock that was set back."""
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        return datetime.now(UTC if tz else None) - timedelta(days=1000)
+
+
+def test_a_clock_set_back_changes_nothing(harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what a search goes on with, nor which row counts of a run that failed and was made again."""
+    search = (*SEARCH, "hydra.sweeper.seeds=[0,1]")
+    failing = ("-m", "~model", "+model={_target_: helpers.Failing}", "seed=0,1", "hydra.sweep.dir=t", *SMALL)
+    assert harmonic_command(*search, "hydra.sweeper.n_trials=3").code == 0
+    assert harmonic_command(*failing).code == 1
+    monkeypatch.setattr(job, "datetime", YearsAgo)
+    monkeypatch.setattr(helpers.Failing, "forward", lambda self, x: self[0](x))
+    assert harmonic_command(*search, "hydra.sweeper.n_trials=6").code == 0
+    agrees(harmonic_command.folder / "s", 6, 2)
+    for _ in range(2):  # made again, and then found
+        assert harmonic_command(*failing).code == 0
+        runs = load_runs(harmonic_command.folder / "t")
+        assert runs["status"].tolist() == ["complete"] * 2
+        assert (runs["started"] < datetime.now(UTC) - timedelta(days=999)).all()
+    assert len(list((harmonic_command.folder / "t" / "table").glob("runs-*"))) <= 4
