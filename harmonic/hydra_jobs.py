@@ -18,7 +18,7 @@ from harmonic.launch import launch as launch_runs
 from harmonic.launch import prepare
 from harmonic.ledger import Run
 from harmonic.progress import SweepProgress
-from harmonic.snapshot import Snapshot
+from harmonic.snapshot import Job, Snapshot
 
 
 def launch(
@@ -64,11 +64,11 @@ def build_executor(executor: Any) -> Executor:
 class _Return(JobReturn):
     """A `JobReturn` whose config is made when somebody asks for it: that takes longer than all else of it."""
 
-    yaml: str
+    job: Job
 
     @property
     def cfg(self) -> DictConfig:
-        config = OmegaConf.create(self.yaml)
+        config = OmegaConf.create(self.job.yaml)
         assert isinstance(config, DictConfig)
         return config
 
@@ -79,7 +79,7 @@ class _Return(JobReturn):
 
 def _job_return(run: Run, name: str) -> JobReturn:
     returned = _Return(list(run.job.overrides), working_dir=str(run.place.folder), task_name=name)
-    returned.yaml = run.job.yaml
+    returned.job = run.job
     if run.error is None:
         assert run.row is not None
         returned.status, returned.return_value = JobStatus.COMPLETED, job.objective(run.config, run.row)

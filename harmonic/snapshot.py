@@ -10,9 +10,9 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,14 +40,23 @@ Plain = dict[str, Any]  # a config, or a section of one, as plain containers
 @dataclass(frozen=True)
 class Job:
     """One job of a sweep. overrides: the task's, without those of `hydra`; config: plain containers,
-    resolved; yaml: the same as composed, unresolved; hydra_yaml: Hydra's part; folder: where its files go."""
+    resolved; task_text: makes the same as composed, unresolved; hydra_text: makes Hydra's part; folder:
+    where its files go. The texts are made when they are written, for a sweep may have 100,000 jobs."""
 
     number: int
     overrides: Sequence[str]
     config: Plain
-    yaml: str
-    hydra_yaml: str
+    task_text: Callable[[], str]
+    hydra_text: Callable[[], str]
     folder: Path
+
+    @property
+    def yaml(self) -> str:
+        return self.task_text()
+
+    @property
+    def hydra_yaml(self) -> str:
+        return self.hydra_text()
 
 
 class Snapshot:
@@ -185,16 +194,17 @@ class _Base:
         plain: Sequence[Override],
         folder: Path,
     ) -> Job:
-        hydra_yaml = self._fill(number, overrides, parsed, folder)
+        hydra = partial(self._fill, number, overrides, parsed, folder)
         if self._constant is None:
             for override in plain:
                 self._set(override)
             resolved = cast(Plain, OmegaConf.to_container(self._task, resolve=True, throw_on_missing=True))
-            return Job(number, overrides, resolved, dump(OmegaConf.to_container(self._task)), hydra_yaml, folder)
+            text = dump(OmegaConf.to_container(self._task))  # now, for the next job sets other values
+            return Job(number, overrides, resolved, lambda: text, hydra, folder)
         config = self._constant
         for override in plain:
             config = _laid(config, override.key_or_group.split("."), self._leaf(override))
-        return Job(number, overrides, config, self._dump(config), hydra_yaml, folder)
+        return Job(number, overrides, config, partial(self._dump, config), hydra, folder)
 
     def _set(self, override: Override) -> None:
         OmegaConf.update(self._task, override.key_or_group, override.value(), merge=True)
@@ -243,8 +253,8 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
         config.set_config(composed)
         task, hydra = _split(composed)
         resolved = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
-        text = OmegaConf.to_yaml(task)
-        return Job(number, overrides, cast(Plain, resolved), text, OmegaConf.to_yaml(hydra), folder)
+        text, hydra_text = OmegaConf.to_yaml(task), OmegaConf.to_yaml(hydra)
+        return Job(number, overrides, cast(Plain, resolved), lambda: text, lambda: hydra_text, folder)
     finally:
         config.cfg = before
 

@@ -58,6 +58,8 @@ CURVE = {
     "dense_rmse": pa.float64(),
     "sparse_rmse": pa.float64(),
 }
+MARKS = {"run": pa.string(), FRONT: pa.bool_()}
+_COLUMNS = {"runs": IDENTITY | OUTCOME, "curves": CURVE, "front": MARKS}  # by the beginning of a part's name
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -117,8 +119,8 @@ def _rows(records: Sequence[Record]) -> pa.Table:
 def write_front(table: Path, runs: Mapping[str, bool]) -> None:
     """Mark runs of several objectives: whether each is of the Pareto front; in place of earlier marks."""
     table.mkdir(parents=True, exist_ok=True)
-    marks = {"run": pa.array(list(runs), pa.string()), FRONT: pa.array(list(runs.values()), pa.bool_())}
-    _write_part(table / "front-0.parquet", pa.table(marks))
+    marks = pa.table([list(runs), list(runs.values())], pa.schema(MARKS))
+    _write_part(table / "front-0.parquet", marks)
 
 
 def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
@@ -146,7 +148,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _write_part(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, write_statistics=False)  # nobody reads a part by its statistics
+    # nobody reads a part by its statistics; without its checksums a flipped bit would be another number
+    pq.write_table(table, sink, write_statistics=False, write_page_checksum=True)
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
@@ -240,13 +243,27 @@ def _tables(path: Path) -> Iterator[Path]:
 
 def _read(part: Path) -> pa.Table | None:
     try:
-        with pq.ParquetFile(part) as file:  # `read_table` takes twice as long to find out that it is one file
-            return file.read()
+        # `read_table` takes twice as long to find out that it is one file
+        with pq.ParquetFile(part, page_checksum_verification=True) as file:
+            return _shaped(part, file.read())
     except FileNotFoundError:
         return None  # replaced while we looked
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         warnings.warn(f"left out '{part}': not a whole Parquet file ({error})", stacklevel=3)
         return None
+
+
+def _shaped(part: Path, table: pa.Table) -> pa.Table:
+    """The table, if it has the columns of its kind.
+
+    Raises:
+        ValueError: it has not.
+    """
+    kinds = _COLUMNS[part.name.partition("-")[0]]
+    wrong = [name for name, kind in kinds.items() if table.column_names.count(name) != 1 or table[name].type != kind]
+    if wrong:
+        raise ValueError(f"a part needs the columns {', '.join(kinds)}; {', '.join(wrong)} are missing or other")
+    return table
 
 
 def _join(parts: Sequence[pa.Table]) -> pa.Table:

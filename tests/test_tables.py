@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,6 +116,29 @@ def test_a_damaged_part_is_named_and_left_out(size: int) -> None:
         with pytest.warns(UserWarning, match=r"runs-cut\.parquet': not a whole Parquet file"):
             runs = load_runs(home)
     assert runs["run"].tolist() == ["whole"]
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_a_flipped_bit_is_no_other_number(where: float, bit: int) -> None:
+    """It is found, and the part named and left out, or it lies where nothing is read."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        write(home, "flipped", 0, losses=200)
+        write(home, "whole", 1, losses=200)
+        curves = load_curves(home)
+        part = home / "table" / "curves-flipped.parquet"
+        content = bytearray(part.read_bytes())
+        content[int(where * len(content))] ^= 1 << bit
+        part.write_bytes(content)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            read = load_curves(home)
+    if caught:
+        assert [str(one.message).partition("'")[2].partition("'")[0] for one in caught] == [str(part)]
+        curves = curves[curves["run"] == "whole"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read, curves)
 
 
 def test_an_unfinished_file_is_not_read(tmp_path: Path) -> None:

@@ -188,16 +188,18 @@ def load_study(home: Path) -> Study:
     """The study that a sweep left in its folder, to look at.
 
     Raises:
-        ConfigError: there is none, or its storage cannot be reached.
+        ConfigError: there is none, it is damaged, or its storage cannot be reached.
     """
     config = home / "multirun.yaml"
-    sweeper = OmegaConf.select(OmegaConf.load(config), "hydra.sweeper") if config.is_file() else None
-    if sweeper is None or "study_name" not in sweeper:
-        raise ConfigError(f"the folder of a search must hold its multirun.yaml; '{home}' holds none")
     try:
+        sweeper = OmegaConf.select(OmegaConf.load(config), "hydra.sweeper") if config.is_file() else None
+        if sweeper is None or "study_name" not in sweeper:
+            raise ConfigError(f"the folder of a search must hold its multirun.yaml; '{home}' holds none")
         return optuna.load_study(study_name=sweeper.study_name or home.name, storage=_storage(sweeper.storage, home))
-    except Exception as error:  # each database driver has exceptions of its own
-        raise ConfigError(f"the study of '{home}' cannot be read ({type(error).__name__}: {error})") from error
+    except ConfigError:
+        raise
+    except Exception as error:  # each database driver has exceptions of its own, and damaged YAML has many
+        raise ConfigError(f"the study of '{home}' cannot be read ({' '.join(repr(error).split())})") from error
 
 
 def kept(trial: FrozenTrial) -> Mapping[str, Any]:
