@@ -12,12 +12,13 @@ import numpy as np
 from hydra.utils import instantiate
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
-from optuna.samplers import BaseSampler, GridSampler, QMCSampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GridSampler, QMCSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from harmonic.errors import ConfigError
 from harmonic.job import reason
+from harmonic.search.cma import GuardedCmaEsSampler
 from harmonic.search.space import Space
 
 # What Optuna imports only when the first trial that needs it is drawn.
@@ -83,6 +84,7 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
         ConfigError: there is no such class, it refuses its arguments, or needs a package that is not there.
     """
     kind = _class("sampler", section, BaseSampler)
+    kind = GuardedCmaEsSampler if kind is CmaEsSampler else kind
     takes = inspect.signature(kind).parameters
     given = {key: value for key, value in section.items() if key != "seed" or "seed" in takes}
     if "search_space" in takes and "search_space" not in given:
