@@ -33,6 +33,7 @@ class Alone:
 
     def __init__(self, study: Study, n_trials: int) -> None:
         self.study, self.n_trials = study, n_trials
+        self._begun = sum(counted(study))
         self.elsewhere: int | None = None  # trials that others have finished; None: there are no others
 
     def __enter__(self) -> Alone:
@@ -46,11 +47,14 @@ class Alone:
     @property
     def begun(self) -> int:
         """Trials that have ended or are on their way."""
-        return sum(counted(self.study))
+        return self._begun
 
     def ask(self) -> Trial | None:
         """A new trial; None: there are enough."""
-        return self.study.ask() if self.begun < self.n_trials else None
+        if self.begun >= self.n_trials:
+            return None
+        self._begun += 1
+        return self.study.ask()
 
     def left_running(self) -> list[Trial]:
         """The trials that were running when this sweep died, to be run again under their own numbers."""
@@ -98,6 +102,10 @@ class Shared(Alone):
     ) -> None:
         self._end.set()
         self._pulse.join()
+
+    @property
+    def begun(self) -> int:
+        return sum(counted(self.study))
 
     def ask(self) -> Trial | None:
         if self.begun >= self.n_trials:

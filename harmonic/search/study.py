@@ -216,16 +216,23 @@ def finished(study: Study) -> int:
 def counted(study: Study) -> tuple[int, int]:
     """The number of trials that have ended, as `finished` counts them, and of those that are running."""
     trials = study.get_trials(deepcopy=False)
-    ended = sum(one.state.is_finished() for one in trials)
-    return ended - len(lost(study)), sum(one.state is TrialState.RUNNING for one in trials)
+    states = [one.state for one in trials]
+    running, waiting = states.count(TrialState.RUNNING), states.count(TrialState.WAITING)
+    return len(trials) - running - waiting - len(_lost(trials)), running
 
 
 def lost(study: Study) -> list[FrozenTrial]:
     """The trials whose sweeper died, and that run again under other numbers."""
-    trials = study.get_trials(deepcopy=False)
+    return _lost(study.get_trials(deepcopy=False))
+
+
+def _lost(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    failed = [one for one in trials if one.state is TrialState.FAIL]
+    if not failed:
+        return []
     # where `RetryHeartbeatStaleTrialCallback.retry_history` looks, which warns at every call that it is experimental
     again = {number for one in trials for number in one.system_attrs.get("retry_history", ())}
-    return [one for one in trials if one.state is TrialState.FAIL and (one.number in again or not kept(one))]
+    return [one for one in failed if one.number in again or not kept(one)]
 
 
 class Judge:

@@ -1,0 +1,248 @@
+"""How far a sweep goes, and what gives first: `python tests/benchmarks/scaling.py [part ...]`.
+
+samplers  what drawing a trial costs after 100, 1000 and 10,000 others, by sampler
+storages  what a trial costs in a journal, in SQLite and in PostgreSQL, after 100, 1000 and 4000 others
+sweepers  trials a second that 1 to 8 sweepers tell one PostgreSQL, and what each costs there and here
+leading   what the process that leads a sweep spends on a run: threads, processes, Dask
+travel    bytes that go to a Dask worker and come back for a run
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import multiprocessing
+import os
+import pickle
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stdout, suppress
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import postgresql
+from dask_cluster import dask_cluster
+from harmonic import cli, job
+from harmonic.compose import compose
+from harmonic.search.cma import GuardedCmaEsSampler
+from harmonic.search.samplers import Numbered
+from harmonic.search.share import Alone, Shared
+from harmonic.search.study import KEPT, _storage
+
+SPACE: dict[str, BaseDistribution] = {
+    "model.width": IntDistribution(8, 128),
+    "optimizer.lr": FloatDistribution(1e-4, 1e-1, log=True),
+}
+BUDGET_S = 4.0  # for one figure, three draws at least
+FAR_S = 10.0  # a sampler that takes this long is not asked after more trials
+SECONDS = 8.0  # for which sweepers share a database
+console = Console(width=120)
+
+
+def fill(study: Study, count: int) -> None:
+    """Have so many random trials in a study."""
+    source = optuna.create_study(sampler=RandomSampler(seed=0))
+    trials = []
+    for number in range(count):
+        drawn = source.ask(SPACE)
+        trials.append(
+            create_trial(
+                params=drawn.params, distributions=SPACE, value=float(number * 7919 % 1009),
+                user_attrs={KEPT: {"status": "complete"}},
+            )
+        )  # fmt: skip
+    study.add_trials(trials)
+
+
+def cycle(share: Alone) -> None:
+    """One trial of a search, without its training."""
+    trial = share.ask()
+    assert trial is not None
+    for name, distribution in SPACE.items():
+        trial._suggest(name, distribution)
+    trial.set_user_attr(KEPT, {"status": "complete", "runs": ["0123456789ab"] * 2, "dir": str(trial.number)})
+    share.study.tell(trial, trial.params["optimizer.lr"], state=TrialState.COMPLETE)
+    share.told(trial)
+
+
+def milliseconds(act: Callable[[], None]) -> float:
+    """The median of several times, in a given budget of seconds."""
+    taken = list[float]()
+    while len(taken) < 3 or sum(taken) < BUDGET_S:
+        began = time.perf_counter()
+        act()
+        taken.append(time.perf_counter() - began)
+        if len(taken) > 1 and taken[-1] > FAR_S:
+            break
+    return 1e3 * statistics.median(taken)
+
+
+def samplers(_home: Path) -> None:
+    counts, kinds = (100, 1000, 10_000), optuna.samplers
+    table = Table("sampler", *(f"after {count:,} trials, ms" for count in counts), title="drawing a trial, in memory")
+    for kind in (kinds.RandomSampler, kinds.QMCSampler, kinds.TPESampler, kinds.NSGAIISampler, GuardedCmaEsSampler,
+                 kinds.GPSampler):  # fmt: skip
+        cells = list[str]()
+        for count in counts:
+            if cells and (cells[-1] == "-" or float(cells[-1]) > 1e3 * FAR_S / 10):
+                cells.append("-")
+                continue
+            study = optuna.create_study(sampler=Numbered(functools.partial(_seeded, kind), 0))
+            fill(study, count)
+            cells.append(f"{milliseconds(functools.partial(cycle, Alone(study, 10**9))):.1f}")
+        table.add_row(kind.__name__.removeprefix("Guarded"), *cells)
+    console.print(table)
+
+
+def _seeded(kind: type[BaseSampler], seed: int | None) -> BaseSampler:
+    sampler: BaseSampler = kind(seed=seed)  # type: ignore[call-arg]
+    return sampler
+
+
+@contextmanager
+def storage_of(kind: str, home: Path) -> Iterator[tuple[BaseStorage, str | None]]:
+    """A storage as a search opens it, and its URL."""
+    if kind == "journal":
+        yield _storage(None, home), None
+    elif kind == "SQLite":
+        url = f"sqlite:///{home}/study.db"
+        yield _storage(url, home, heartbeat=10), url
+    else:
+        with postgresql.server() as server:
+            yield _storage(server.url, home, heartbeat=10), server.url
+
+
+def storages(home: Path) -> None:
+    counts = (100, 1000, 4000)
+    table = Table("storage", *(f"after {count:,} trials, ms" for count in counts), title="a trial of random draws")
+    for kind in ("journal", "SQLite", "PostgreSQL"):
+        cells = list[str]()
+        with storage_of(kind, home) as (storage, url):
+            study = optuna.create_study(storage=storage, sampler=RandomSampler(seed=0))
+            for count in counts:
+                fill(study, count - len(study.get_trials(deepcopy=False)))
+                share = Shared(study, 10**9, "benchmark", 10) if url else Alone(study, 10**9)
+                with share:
+                    cells.append(f"{milliseconds(functools.partial(cycle, share)):.1f}")
+        table.add_row(kind, *cells)
+    console.print(table)
+
+
+def _sweeper(url: str, number: int, together: Barrier, results: Any) -> None:
+    """A sweeper that trains nothing, for some seconds."""
+    study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
+                              sampler=RandomSampler(seed=number))  # fmt: skip
+    with Shared(study, 10**9, f"sweeper {number}", 10) as share:
+        cycle(share)
+        together.wait()
+        began, cpu, count = time.monotonic(), time.process_time(), 0
+        while time.monotonic() - began < SECONDS:
+            cycle(share)
+            share.tend()
+            count += 1
+        results.put((count, time.process_time() - cpu))
+
+
+def _cpu_of_server() -> float:
+    total = 0.0
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("postgres"):
+                times = process.cpu_times()
+                total += times.user + times.system
+    return total
+
+
+def sweepers(_home: Path) -> None:
+    table = Table("sweepers", "trials/s", "server's CPU a trial, ms", "sweeper's CPU a trial, ms",
+                  title=f"PostgreSQL on {os.cpu_count()} cores, shared with the sweepers; no training")  # fmt: skip
+    spawn = multiprocessing.get_context("spawn")
+    for count in (1, 2, 4, 8):
+        with postgresql.server() as server:
+            optuna.create_study(study_name="shared", storage=_storage(server.url, Path(), heartbeat=10))
+            together, results = spawn.Barrier(count + 1), spawn.Queue()
+            started = [spawn.Process(target=_sweeper, args=(server.url, number, together, results))
+                       for number in range(count)]  # fmt: skip
+            for one in started:
+                one.start()
+            together.wait()
+            before = _cpu_of_server()
+            found = [results.get() for _ in started]
+            after = _cpu_of_server()
+            for one in started:
+                one.join()
+        trials, cpu = (sum(column) for column in zip(*found, strict=True))
+        table.add_row(str(count), f"{trials / SECONDS:.0f}", f"{1e3 * (after - before) / trials:.1f}",
+                      f"{1e3 * cpu / trials:.1f}")  # fmt: skip
+    console.print(table)
+
+
+def here(folder: Path, runs: int, *arguments: str) -> tuple[float, float]:
+    """Wall and CPU seconds of this process for a sweep of so many runs of one step."""
+    sys.argv = ["harmonic", "-m", "+experiment=post_adam", "training.steps=1", f"seed=range(0,{runs})",
+                f"hydra.sweep.dir={folder}", *arguments]  # fmt: skip
+    wall, cpu = time.perf_counter(), time.process_time()
+    with redirect_stdout(io.StringIO()), chdir(folder.parent):
+        cli.main()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def leading(home: Path) -> None:
+    few, many = 50, 1050
+    table = Table(
+        "executor", "wall, ms a run", "leader's CPU, ms a run", title=f"{many - few} runs of one step, 2 workers"
+    )
+    with dask_cluster(home) as cluster:
+        for name, arguments in (
+            ("threads", ()),
+            ("processes", ("hydra/launcher/executor=processes",)),
+            ("Dask", cluster.arguments),
+        ):
+            here(home / f"{name}-warm", 4, *arguments)
+            walls, cpus = zip(*(here(home / f"{name}-{runs}", runs, *arguments) for runs in (few, many)), strict=True)
+            cells = (f"{1e3 * (times[1] - times[0]) / (many - few):.1f}" for times in (walls, cpus))
+            table.add_row(name, *cells)
+    console.print(table)
+
+
+def travel(_home: Path) -> None:
+    table = Table("run", "there, kB", "back, kB", title="what travels to a Dask worker and back")
+    for steps in (100, 1000, 10_000):
+        config = compose(["optimizer=adam", f"training.steps={steps}"])
+        whole = job.train_one(config)
+        half = job.train_one(config, until=steps // 2)
+        for name, begun, back in (("whole", None, whole), ("second half", half, whole)):
+            sizes = (len(pickle.dumps(one)) / 1e3 for one in ((config, begun), back))
+            table.add_row(f"{name} of {steps:,} steps", *(f"{size:.1f}" for size in sizes))
+    console.print(table)
+
+
+def main(names: Sequence[str]) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+    parts = {part.__name__: part for part in (samplers, storages, sweepers, leading, travel)}
+    for name in names or parts:
+        with tempfile.TemporaryDirectory() as folder:
+            parts[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
