@@ -40,8 +40,8 @@ def _run(name: str, *arguments: str) -> None:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """One that keeps nothing for a power cut, as that takes time and none is tested."""
+def server(more: str = "") -> Iterator[Server]:
+    """One that keeps nothing for a power cut, as that takes time and none is tested. more: options."""
     with tempfile.TemporaryDirectory(prefix="harmonic-postgresql-") as place, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,7 +50,7 @@ def server() -> Iterator[Server]:
         if os.geteuid() == 0:
             shutil.chown(place, USER)
         _run("initdb", "-D", str(folder), "-U", USER, "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {place} -c fsync=off"
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {place} -c fsync=off {more}"
         _run("pg_ctl", "start", "-D", str(folder), "-o", options, "-l", str(Path(place) / "log"), "-w")
         try:
             yield Server(f"postgresql://{USER}@127.0.0.1:{port}/postgres", folder)

@@ -109,8 +109,6 @@ class Search:
         settings = self.settings
         if settings.n_jobs is not None and len(self.flying) >= settings.n_jobs:
             return False
-        if self.share.begun >= settings.n_trials:
-            return False
         if settings.timeout is not None and time.monotonic() - self._began >= settings.timeout:
             self.ended = f"the timeout of {settings.timeout:g} s has passed"
         elif settings.target is not None and not self._better(settings.target, self._best):

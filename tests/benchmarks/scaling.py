@@ -3,6 +3,7 @@
 samplers  what drawing a trial costs after 100, 1000 and 10,000 others, by sampler
 storages  what a trial costs in a journal, in SQLite and in PostgreSQL, after 100, 1000 and 4000 others
 sweepers  trials a second that 1 to 8 sweepers tell one PostgreSQL, and what each costs there and here
+hundred   a hundred sweepers at one PostgreSQL, each with a trial every five seconds
 leading   what the process that leads a sweep spends on a run: threads, processes, Dask
 travel    bytes that go to a Dask worker and come back for a run
 """
@@ -15,12 +16,14 @@ import logging
 import multiprocessing
 import os
 import pickle
+import random
 import statistics
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager, redirect_stdout, suppress
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -44,7 +47,7 @@ from harmonic.compose import compose
 from harmonic.search.cma import GuardedCmaEsSampler
 from harmonic.search.samplers import Numbered
 from harmonic.search.share import Alone, Shared
-from harmonic.search.study import KEPT, _storage
+from harmonic.search.study import KEPT, _storage, finished
 
 SPACE: dict[str, BaseDistribution] = {
     "model.width": IntDistribution(8, 128),
@@ -52,6 +55,7 @@ SPACE: dict[str, BaseDistribution] = {
 }
 BUDGET_S = 4.0  # for one figure, three draws at least
 FAR_S = 10.0  # a sampler that takes this long is not asked after more trials
+HUNDRED, PROCESSES, HUNDRED_TRIALS, PACE_S = 100, 4, 1000, 5.0  # many sweepers, and how they are had here
 SECONDS = 8.0  # for which sweepers share a database
 console = Console(width=120)
 
@@ -147,6 +151,7 @@ def storages(home: Path) -> None:
 
 def _sweeper(url: str, number: int, together: Barrier, results: Any) -> None:
     """A sweeper that trains nothing, for some seconds."""
+    warnings.simplefilter("ignore")
     study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
                               sampler=RandomSampler(seed=number))  # fmt: skip
     with Shared(study, 10**9, f"sweeper {number}", 10) as share:
@@ -161,12 +166,13 @@ def _sweeper(url: str, number: int, together: Barrier, results: Any) -> None:
 
 
 def _cpu_of_server() -> float:
+    """Seconds of all its processes, those that have ended among them."""
     total = 0.0
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess):
             if process.name().startswith("postgres"):
                 times = process.cpu_times()
-                total += times.user + times.system
+                total += times.user + times.system + times.children_user + times.children_system
     return total
 
 
@@ -192,6 +198,52 @@ def sweepers(_home: Path) -> None:
         table.add_row(str(count), f"{trials / SECONDS:.0f}", f"{1e3 * (after - before) / trials:.1f}",
                       f"{1e3 * cpu / trials:.1f}")  # fmt: skip
     console.print(table)
+
+
+def _paced(url: str, first: int, results: Any) -> None:
+    """Several sweepers, each a thread with connections of its own, that take some seconds for each trial."""
+    warnings.simplefilter("ignore")
+
+    def sweep(number: int) -> int:
+        study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
+                                  sampler=RandomSampler(seed=number))  # fmt: skip
+        told = 0
+        with Shared(study, HUNDRED_TRIALS, f"sweeper {number}", 10) as share:
+            time.sleep(random.Random(number).uniform(0, PACE_S))
+            while (trial := share.ask()) is not None:
+                for name, distribution in SPACE.items():
+                    trial._suggest(name, distribution)
+                time.sleep(PACE_S)
+                trial.set_user_attr(KEPT, {"status": "complete"})
+                study.tell(trial, trial.params["optimizer.lr"])
+                share.told(trial)
+                share.tend()
+                told += 1
+        return told
+
+    with ThreadPoolExecutor(HUNDRED // PROCESSES) as threads:
+        results.put(list(threads.map(sweep, range(first, first + HUNDRED // PROCESSES))))
+
+
+def hundred(_home: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with postgresql.server("-c max_connections=250") as server:
+        study = optuna.create_study(study_name="shared", storage=_storage(server.url, Path(), heartbeat=10))
+        results, began = spawn.Queue(), time.monotonic()
+        started = [spawn.Process(target=_paced, args=(server.url, first, results))
+                   for first in range(0, HUNDRED, HUNDRED // PROCESSES)]  # fmt: skip
+        for one in started:
+            one.start()
+        told = [count for _ in started for count in results.get()]
+        took, server_s = time.monotonic() - began, _cpu_of_server()
+        for one in started:
+            one.join()
+        states = {one.state for one in study.get_trials(deepcopy=False)}
+        assert sum(told) == finished(study) == HUNDRED_TRIALS
+        assert states <= {TrialState.COMPLETE, TrialState.WAITING}, states
+    console.print(f"{HUNDRED} sweepers, {PACE_S:g} s a trial: {HUNDRED_TRIALS} trials in {took:.0f} s, each told once, "
+                  f"{min(told)} to {max(told)} by a sweeper; server's CPU {1e3 * server_s / HUNDRED_TRIALS:.1f} ms "
+                  f"a trial")  # fmt: skip
 
 
 def here(folder: Path, runs: int, *arguments: str) -> tuple[float, float]:
@@ -238,7 +290,7 @@ def main(names: Sequence[str]) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("distributed").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    parts = {part.__name__: part for part in (samplers, storages, sweepers, leading, travel)}
+    parts = {part.__name__: part for part in (samplers, storages, sweepers, hundred, leading, travel)}
     for name in names or parts:
         with tempfile.TemporaryDirectory() as folder:
             parts[name](Path(folder))
