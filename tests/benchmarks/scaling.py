@@ -246,9 +246,9 @@ def hundred(_home: Path) -> None:
                   f"a trial")  # fmt: skip
 
 
-def here(folder: Path, runs: int, *arguments: str) -> tuple[float, float]:
-    """Wall and CPU seconds of this process for a sweep of so many runs of one step."""
-    sys.argv = ["harmonic", "-m", "+experiment=post_adam", "training.steps=1", f"seed=range(0,{runs})",
+def here(folder: Path, runs: int, steps: int, *arguments: str) -> tuple[float, float]:
+    """Wall and CPU seconds of this process for a sweep of so many runs."""
+    sys.argv = ["harmonic", "-m", "+experiment=post_adam", f"training.steps={steps}", f"seed=range(0,{runs})",
                 f"hydra.sweep.dir={folder}", *arguments]  # fmt: skip
     wall, cpu = time.perf_counter(), time.process_time()
     with redirect_stdout(io.StringIO()), chdir(folder.parent):
@@ -257,20 +257,25 @@ def here(folder: Path, runs: int, *arguments: str) -> tuple[float, float]:
 
 
 def leading(home: Path) -> None:
-    few, many = 50, 1050
-    table = Table(
-        "executor", "wall, ms a run", "leader's CPU, ms a run", title=f"{many - few} runs of one step, 2 workers"
-    )
+    table = Table("executor", "steps", "wall", "leader's CPU", "scheduler's CPU", title="ms a run, with 2 workers")
     with dask_cluster(home) as cluster:
-        for name, arguments in (
-            ("threads", ()),
-            ("processes", ("hydra/launcher/executor=processes",)),
-            ("Dask", cluster.arguments),
+        scheduler = psutil.Process(cluster.processes[0].pid)
+        for name, steps, arguments in (
+            ("threads", 1, ()),
+            ("processes", 1, ("hydra/launcher/executor=processes",)),
+            ("Dask", 1, cluster.arguments),
+            ("processes", 1000, ("hydra/launcher/executor=processes",)),
+            ("Dask", 1000, cluster.arguments),
         ):
-            here(home / f"{name}-warm", 4, *arguments)
-            walls, cpus = zip(*(here(home / f"{name}-{runs}", runs, *arguments) for runs in (few, many)), strict=True)
-            cells = (f"{1e3 * (times[1] - times[0]) / (many - few):.1f}" for times in (walls, cpus))
-            table.add_row(name, *cells)
+            few, many = (50, 1050) if steps == 1 else (50, 350)
+            here(home / f"{name}-{steps}-warm", 4, steps, *arguments)
+            wall, cpu = here(home / f"{name}-{steps}-few", few, steps, *arguments)
+            before = sum(scheduler.cpu_times()[:2])
+            walls, cpus = here(home / f"{name}-{steps}-many", many, steps, *arguments)
+            there = sum(scheduler.cpu_times()[:2]) - before
+            each = [1e3 * (walls - wall) / (many - few), 1e3 * (cpus - cpu) / (many - few), 1e3 * there / many]
+            cells = [f"{value:.1f}" for value in each]
+            table.add_row(name, str(steps), *(cells if name == "Dask" else cells[:2]))
     console.print(table)
 
 
