@@ -28,7 +28,7 @@ def landscape(sweep: Sweep) -> Section | None:
     if len(table) > 2 and sweep.parameters:
         blocks += _by_parameters(sweep, table)
     trials = _trials(sweep)
-    if sweep.is_search and len(trials) > 2:
+    if sweep.asked.search is not None and len(trials) > 2:
         drawing = figures.history(trials, metric, sweep.best_is)
         counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items() if count)
         best = f"{table['mean'].iloc[0]:.4g}" if len(table) else "none"

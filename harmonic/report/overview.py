@@ -30,7 +30,7 @@ def overview(material: Material) -> Section:
         "report": f"harmonic {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
     blocks: list[Block] = [Facts(facts)]
-    blocks += [Text(f"Left out: {note}") for note in material.notes]
+    blocks += [Text(note[:1].upper() + note[1:]) for note in material.notes]
     return Section("What this covers", blocks)
 
 
