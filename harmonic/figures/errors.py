@@ -18,6 +18,7 @@ from harmonic.figures.style import (
     WIDTH,
     band,
     colours,
+    columns,
     plain_ticks,
     styled,
 )
@@ -115,12 +116,12 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
         along: `distance` or `density`.
         border: where on that axis the dense region ends.
     """
-    figure = Figure(figsize=(WIDTH, 4.4))
+    names = list(dict.fromkeys(errors["group"]))
+    figure = Figure(figsize=(WIDTH, 3.6 + 0.25 * (len(names) + 2) / columns(names)))
     axes = figure.add_subplot()
     log = along == "density"
     edges = _edges(errors[along].to_numpy(float), log)
     middles = np.sqrt(edges[1:] * edges[:-1]) if log else (edges[1:] + edges[:-1]) / 2
-    names = list(dict.fromkeys(errors["group"]))
     inks = colours(names)
     bins = np.clip(np.digitize(errors[along], edges) - 1, 0, BINS - 1)
     squares = errors.assign(square=errors["error"] ** 2, bin=bins)
@@ -138,7 +139,7 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
     if log:
         axes.set_xscale("log")
         axes.invert_xaxis()  # outwards to the right, as with the distance
-    figure.legend(loc="outside upper center", ncols=1 if max(map(len, names), default=0) > 34 else 2)
+    figure.legend(loc="outside upper center", ncols=columns(names))
     return figure
 
 

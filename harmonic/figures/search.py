@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from harmonic.configurations import short, shown
-from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, plain_ticks, spans_decades, styled
+from harmonic.figures.style import BAD, BEST, FAINT, MUTED, QUALITY, WIDTH, plain_ticks, spans_decades, styled
 
+WIDE = 16  # letters of tick labels that have room side by side in a third of a figure
 FEW = 4  # values of a parameter that are shown side by side
 MANY = 200  # points that are drawn small
 STEEP = 4  # ratio of the greatest to the least value above which a metric is drawn on a log scale
+FINE = 320  # cells of a map, on a side
 CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
 
 
@@ -47,7 +50,7 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
         top = axes.get_xaxis_transform()
         label = f"diverged or failed ({len(failed)})"
         axes.plot(
-            failed["trial"], [0.98] * len(failed), "x", color=SPARSE, ms=5, transform=top, label=label, clip_on=False
+            failed["trial"], [0.98] * len(failed), "x", color=BAD, ms=5, transform=top, label=label, clip_on=False
         )
     so_far = done[metric].cummin() if best_is == "minimize" else done[metric].cummax()
     axes.step(done["trial"], so_far, where="post", color=BEST, lw=1.6, label="best so far")
@@ -77,27 +80,31 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
         # drawn in the axes' own coordinates, so that triangles are straight where the scale is logarithmic
         fitted = _filled(across.to_numpy(float), up.to_numpy(float), table[metric].to_numpy(float))
         axes.pcolormesh(*(10**g if spans_decades(table[c]) else g for g, c in zip(fitted[:2], (x, y), strict=True)),
-                        fitted[2], alpha=0.55, shading="nearest", linewidth=0, rasterized=True, **scale)  # fmt: skip
+                        fitted[2], shading="nearest", linewidth=0, rasterized=True, **scale)  # fmt: skip
     few = len(table) < MANY
+    axes.scatter(table[x], table[y], s=52 if few else 14, color="black", linewidths=0, zorder=3)
     dots = axes.scatter(
         table[x],
         table[y],
         c=table[metric],
         s=34 if few else 9,
-        edgecolors="black",
-        linewidths=0.6 if few else 0.2,
+        edgecolors="white",
+        linewidths=0.9 if few else 0.4,
         zorder=3,
         **scale,
     )
     if failed is not None and len(failed):
-        axes.plot(failed[x], failed[y], "x", color=SPARSE, ms=6, zorder=3, label="diverged or failed")
+        axes.plot(failed[x], failed[y], "x", color=BAD, ms=6, zorder=3, label="diverged or failed")
     best = table.iloc[0]
-    axes.plot(best[x], best[y], "o", mfc="none", mec=BEST, mew=2, ms=13, zorder=4, label="best")
+    halo = [withStroke(linewidth=5, foreground="white")]  # seen on the dark end of the map, too
+    axes.plot(best[x], best[y], "o", mfc="none", mec=BEST, mew=2, ms=13, zorder=4, label="best", path_effects=halo)
     axes.grid(False)
+    axes.use_sticky_edges = False  # the map would else cut the points on its border
     axes.margins(0.04)
     for name, kind in ((x, axes.set_xscale), (y, axes.set_yscale)):
         if spans_decades(table[name]):
             kind("log")
+    plain_ticks(axes)
     axes.set(xlabel=short(x), ylabel=short(y))
     figure.colorbar(dots, ax=axes, label=_label(metric), extend="max")
     figure.legend(loc="outside upper center", ncols=2)
@@ -108,7 +115,7 @@ def _filled(x: np.ndarray, y: np.ndarray, values: np.ndarray) -> tuple[np.ndarra
     """The metric on a regular grid, linear between the trials (NaN outside their hull)."""
     from scipy.interpolate import griddata
 
-    grid_x, grid_y = np.meshgrid(np.linspace(x.min(), x.max(), 80), np.linspace(y.min(), y.max(), 80))
+    grid_x, grid_y = np.meshgrid(np.linspace(x.min(), x.max(), FINE), np.linspace(y.min(), y.max(), FINE))
     points = np.column_stack([(x - x.min()) / np.ptp(x), (y - y.min()) / np.ptp(y)])
     wanted = ((grid_x - x.min()) / np.ptp(x), (grid_y - y.min()) / np.ptp(y))
     return grid_x, grid_y, griddata(points, values, wanted, method="linear")
@@ -149,6 +156,7 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
             axes.errorbar(places, known[metric], yerr=errors, fmt="none", ecolor=FAINT, capsize=4)
         else:
             axes.fill_between(places[order], known["low"][order], known["high"][order], color=MUTED[0], alpha=0.2)
+        if pd.api.types.is_numeric_dtype(known[name]):
             axes.plot(places[order], known[metric][order], color=MUTED[0], lw=1)
     shift = np.random.default_rng(0).uniform(-0.15, 0.15, len(places)) if words and not alone else 0
     axes.plot(places + shift, known[metric], "o", color=MUTED[0], ms=4, alpha=0.6)
@@ -157,7 +165,10 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
     axes.set_xlabel(short(name))
     if words:
         labels = [shown(value) for value in _ordered(known[name])]
-        axes.set_xticks(range(len(labels)), labels, rotation=30 if len(labels) > 3 else 0)
+        wide = len("".join(labels)) > (WIDE if not alone else 3 * WIDE)
+        axes.set_xticks(range(len(labels)), labels)
+        for text in axes.get_xticklabels() if wide else ():
+            text.set(rotation=30, rotation_mode="anchor", ha="right")
         axes.set_xlim(-0.5, len(labels) - 0.5)
     elif spans_decades(known[name]):
         axes.set_xscale("log")

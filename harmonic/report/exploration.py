@@ -65,11 +65,13 @@ def training(sweep: Sweep) -> Section | None:
     groups = curve_groups(sweep)
     if sweep.curves.empty or groups.empty:
         return None
-    drawing = figures.learning(sweep.curves, groups)
+    replicates = groups.nunique() == numbered(sweep.runs)[sweep.runs["status"] == "complete"].nunique()
+    drawing = figures.learning(sweep.curves, groups, 0.95 if replicates else 0.5)
     names = list(dict.fromkeys(groups))
     last = sweep.runs.set_index("run")["final_loss"].groupby(groups).median()
     parts = "; ".join(f"{one}: median final loss {last.get(one, float('nan')):.3g}" for one in names)
-    caption = "Median and the band that holds 95 % of the runs (their number in brackets)."
+    held = "95 % of the seeds" if replicates else "the middle half of the runs"
+    caption = f"Median and the band that holds {held} (their number in brackets)."
     return Section(
         "Training",
         [Figure(f"{sweep.stem}-learning", drawing, f"Loss against step by group. {parts}.", caption)],

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pandas as pd
 
 from harmonic import environment
-from harmonic.configurations import config_columns, numbered, objective, ranked, swept
+from harmonic.configurations import config_columns, numbered, objective, ranked, swept, without_repeats
 from harmonic.errors import TableError
 from harmonic.report import asked
 from harmonic.report.asked import Asked
@@ -62,9 +62,9 @@ class Sweep:
         return ranked(self.runs, self.metric, self.best_is)
 
     def runs_of(self, configuration: int) -> pd.DataFrame:
-        """The complete runs of one configuration, by seed."""
+        """The complete runs of one configuration, one of each seed."""
         runs = self.runs[(numbered(self.runs) == configuration) & (self.runs["status"] == "complete")]
-        return runs.sort_values("seed")
+        return without_repeats(runs).sort_values("seed")
 
     @property
     def environments(self) -> list[dict[str, str]]:

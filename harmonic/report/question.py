@@ -26,7 +26,7 @@ def asked(sweep: Sweep) -> Section:
     facts["runs"] = ", ".join(f"{counts[name]} {name}" for name in counts.index if counts[name])
     facts["steps a run"] = _range(runs["training.steps"])
     facts["engine"] = ", ".join(f"{name} ({count})" for name, count in runs["engine"].value_counts().items() if count)
-    facts["time"] = f"{_wall(runs):.0f} s from the first start to the last, {runs['train_s'].sum():.1f} s of training"
+    facts["time"] = f"{_wall(runs):.0f} s from first start to last end, {runs['train_s'].sum():.1f} s of training"
     for one in sweep.environments:
         facts["machine"] = f"{one.get('machine', '?')}, {one.get('system', '?')}"
         facts["versions"] = ", ".join(f"{k} {v}" for k, v in one.items() if k not in ("machine", "system"))

@@ -16,6 +16,7 @@ PLAIN = (
 )
 
 PERCENTILES = "The share of our runs whose loss at this step is below the post's; ringed: outside their 95 % band."
+LEAST = 3  # seeds below which a configuration is there by the way, and has no band
 FEW = 40  # seeds below which a 95 % band is hardly one
 
 
@@ -23,6 +24,8 @@ def reproduction(material: Material) -> Section | None:
     """The post's losses in the bands of ours, number by number, and its picture beside ours."""
     runs = material.runs[material.runs["status"] == "complete"]
     labels = post.label(runs)
+    seeds = labels.value_counts()
+    labels = labels.where(labels.isin(seeds.index[seeds >= LEAST]))
     if labels.isna().all():
         return None
     runs, labels = runs[labels.notna()], labels.dropna()
