@@ -35,7 +35,7 @@ BAD = "#000000"  # what diverged or failed, or lies where it should not
 VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis"
 DOTS_PER_INCH = 150
 WIDTH = 7.2  # inches, of a figure that fills the page
-SHORT = 5  # a log axis that spans less, as a ratio, has even ticks
+SHORT = 8  # a log axis that spans less, as a ratio, has even ticks
 BROAD = 40  # letters of a legend's entry of which two stand side by side
 
 MUTED = ("#332288", "#DDAA33", "#117733", "#CC6677", "#88CCEE", "#AA4499", "#44AA99", "#999933", "#661100")
