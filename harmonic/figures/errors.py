@@ -42,7 +42,8 @@ def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: p
     axes = figure.add_subplot()
     done = runs[runs["status"] == "complete"].dropna(subset=["dense_rmse", "sparse_rmse"])
     ended = runs[runs["status"] == "pruned"].dropna(subset=["dense_rmse", "sparse_rmse"])
-    axes.scatter(*_within(ended), 10, color=FAINT, linewidths=0, label="pruned" if len(ended) else None)
+    label = "pruned runs" if len(ended) else None
+    axes.scatter(*_within(ended), 12, facecolors="none", edgecolors=FAINT, linewidths=0.8, label=label)
     groups = {"run": done} if by is None else {str(k): g for k, g in done.groupby(by, observed=True, sort=False)}
     inks = colours(groups)
     for name, group in groups.items():

@@ -45,7 +45,15 @@ _ORDER = (
     ("post_sgd", "post_adam", "post_deep"),
     ("1", "2", "3", "4"),
 )  # labels whose colour must not depend on what else is shown
-_BY_KIND = {"best": BEST, "worst": WORST}  # of labels that begin with this and a colon
+_METRICS = {
+    "valid_rmse": "RMSE on the validation sample",
+    "dense_rmse": "RMSE in the dense region",
+    "sparse_rmse": "RMSE in the sparse region",
+    "final_loss": "final loss",
+    "train_s": "training time (s)",
+}
+OTHERS = "other sweeps"
+_BY_KIND = {"best": BEST, "worst": WORST, OTHERS: WORST}  # of labels that are this, or begin with it and a colon
 MARKERS = {"post_sgd": "^", "post_adam": "s", "post_deep": "D"}
 
 STYLE: Any = {
@@ -141,6 +149,11 @@ def plain_ticks(axes: Axes) -> None:
                 axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
+
+
+def metric_name(metric: str) -> str:
+    """A column of the table as an axis has it."""
+    return _METRICS.get(metric, metric)
 
 
 def spans_decades(values: pd.Series) -> bool:

@@ -12,6 +12,7 @@ from harmonic.report.blocks import Block, Facts, Figure, Grid, Section, Text
 from harmonic.report.material import Material, Sweep
 from harmonic.report.networks import is_posts
 
+COLOURED = 8  # sweeps that can be told apart by colour
 TOLD = ("valid_rmse", "dense_rmse", "sparse_rmse")
 
 
@@ -133,8 +134,12 @@ def _colour_by(sweep: Sweep) -> str | None:
 
 
 def _named(runs: pd.DataFrame, by: str | None) -> pd.DataFrame:
-    """The values of the column as a legend has them: a number with the name of what it is."""
-    if by is None or by == "sweep":
+    """The values of the column as a legend has them, in order: a number with the name of what it is."""
+    if by is None:
         return runs
+    if by == "sweep":
+        told = list(dict.fromkeys(runs["sweep"]))[:COLOURED]
+        return runs.assign(sweep=runs["sweep"].where(runs["sweep"].isin(told), figures.OTHERS))
+    runs = runs.sort_values(by, kind="stable")
     name = f"{short(by)} " if pd.api.types.is_numeric_dtype(runs[by]) else ""
     return runs.assign(**{by: runs[by].map(lambda value: name + shown(value))})
