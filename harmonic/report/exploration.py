@@ -63,7 +63,7 @@ def _by_parameters(sweep: Sweep, table: pd.DataFrame) -> list[Block]:
 def training(sweep: Sweep) -> Section | None:
     """Learning curves, grouped by what was swept."""
     groups = curve_groups(sweep)
-    groups = groups[groups.index.isin(sweep.curves["run"])]  # of a damaged part there are no curves
+    groups = groups[groups.index.isin(sweep.curves["run"].unique())]  # of a damaged part there are no curves
     if groups.empty:
         return None
     replicates = groups.nunique() == numbered(sweep.runs)[sweep.runs["status"] == "complete"].nunique()

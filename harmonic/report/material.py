@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from harmonic import environment
 from harmonic.configurations import config_columns, numbered, objective, ranked, swept, without_repeats
@@ -99,14 +100,23 @@ def gather(paths: Sequence[Path]) -> Material:
     if not found:
         raise TableError(f"a report needs at least one run; got none in {', '.join(map(str, paths))}")
     runs = pd.concat(found, ignore_index=True).drop_duplicates("run", ignore_index=True)
-    steps = pd.concat([one.astype({"run": "str"}) for one in curves], ignore_index=True)
-    steps = steps.drop_duplicates(["run", "step"], ignore_index=True) if len(found) > 1 else steps
+    steps = curves[0] if len(curves) == 1 else _joined(curves)
     homes = runs["dir"].map(_home)
     names = _names(runs["sweep"], homes)
     sweeps = [
         _sweep(name, runs[names == name], steps, homes[names == name].iloc[0], notes) for name in dict.fromkeys(names)
     ]
     return Material(runs.assign(sweep=names), steps, sweeps, list(dict.fromkeys(notes)))
+
+
+def _joined(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Curves of several folders, of which one may lie in another, with `run` as a category: quick to look up."""
+    parts, seen = list[pd.DataFrame](), set[str]()
+    for one in curves:
+        parts.append(one[~one["run"].isin(seen)])
+        seen.update(one["run"].unique())
+    runs = union_categoricals([part["run"] for part in parts])
+    return pd.concat(parts, ignore_index=True).assign(run=runs)
 
 
 def _noting(notes: list[str], read: Callable[[], Read]) -> Read | None:

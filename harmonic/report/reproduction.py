@@ -22,7 +22,9 @@ FEW = 40  # seeds below which a 95 % band is hardly one
 
 def reproduction(material: Material) -> Section | None:
     """The post's losses in the bands of ours, number by number, and its picture beside ours."""
-    runs = material.runs[(material.runs["status"] == "complete") & material.runs["run"].isin(material.curves["run"])]
+    runs = material.runs[
+        (material.runs["status"] == "complete") & material.runs["run"].isin(material.curves["run"].unique())
+    ]
     labels = post.label(runs)
     seeds = labels.value_counts()
     labels = labels.where(labels.isin(seeds.index[seeds >= LEAST]))
