@@ -48,23 +48,18 @@ def reproduction(material: Material) -> Section | None:
         )
     )
     blocks.append(Text(verdict(runs, material.curves, table)))
-    if table["n"].min() > 2:
-        outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
-        alt = (
-            f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside our 95 % band."
-        )
-        blocks.append(
-            Figure(
-                "post-percentiles",
-                figures.percentiles(table),
-                alt,
-                PERCENTILES,
-            )
-        )
+    if table["n"].min() >= LEAST:
+        blocks.append(_percentiles(table))
     if (picture := _picture(runs, labels)) is not None:
         blocks.append(picture)
     blocks.append(_numbers(table))
     return Section("The post reproduced", blocks)
+
+
+def _percentiles(table: pd.DataFrame) -> Figure:
+    outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
+    alt = f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside our 95 % band."
+    return Figure("post-percentiles", figures.percentiles(table), alt, PERCENTILES)
 
 
 def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> str:
