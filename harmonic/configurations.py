@@ -89,9 +89,8 @@ def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimi
         95 % interval of the metric's mean; missing of a single run), `n`, and the means of the errors.
     """
     metric = metric or objective(runs)
-    numbers = numbered(runs)
-    good = runs[(runs["status"] == "complete") & np.isfinite(runs[metric].astype(float))]
-    groups = good.groupby(numbers[good.index])
+    good = without_repeats(runs[(runs["status"] == "complete") & np.isfinite(runs[metric].astype(float))])
+    groups = good.groupby(numbered(runs)[good.index])
     table = groups[["trial", *config_columns(runs)]].first()
     table["mean"], table["n"] = groups[metric].mean(), groups[metric].size()
     half = groups[metric].sem() * stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1))
@@ -101,6 +100,12 @@ def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimi
     # a mean over fewer seeds than the others' is not comparable, and luckier
     alike: pd.DataFrame = table[table["n"] == table["n"].max()]
     return alike.sort_values("mean", ascending=best_is == "minimize", kind="stable")
+
+
+def without_repeats(runs: pd.DataFrame) -> pd.DataFrame:
+    """The first of the runs that are the same in config and seeds: a search may try one configuration twice."""
+    replicate = [name for name in REPLICATE if name in runs]
+    return runs[~runs[replicate].assign(number=numbered(runs)).duplicated()]
 
 
 def short(column: str) -> str:

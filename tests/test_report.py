@@ -138,7 +138,7 @@ def test_a_search_a_run_and_a_folder_of_both(harmonic_command: CommandLine) -> N
     assert report([outputs / "smoke", outputs / "run"]) == outputs.resolve() / "report.html"
 
 
-def test_the_post_is_recognised_and_judged(harmonic_command: CommandLine) -> None:
+def test_the_post_is_recognised_and_judged_as_far_as_there_are_curves(harmonic_command: CommandLine) -> None:
     harmonic_command("-cn", "post", "seed=range(0,3)")
     home = harmonic_command.folder / "outputs" / "post"
     content = report([home]).read_text()
@@ -148,6 +148,12 @@ def test_the_post_is_recognised_and_judged(harmonic_command: CommandLine) -> Non
     assert verdict is not None
     assert 0 <= verdict.outside <= 41
     assert 0 <= verdict.chance <= 1
+    for part in (home / tables.FOLDER).glob("curves-*.parquet"):
+        part.write_bytes(part.read_bytes()[:100])
+    content = report([home]).read_text()  # smaller, and says why
+    assert "Left out" in content
+    assert "41 printed losses" not in content
+    assert "The best configurations" in content
 
 
 def test_chance_gives_what_chance_gives() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harmonic import figures, regions
 from harmonic.configurations import ranked, swept
 from harmonic.data import Harmonic
-from harmonic.figures.style import colours
+from harmonic.figures.style import BEST, colours
 from harmonic.importance import importances
 
 ERROR = st.floats(1e-3, 1e3)
@@ -45,7 +45,9 @@ def test_no_run_beats_one_of_the_front_and_one_of_the_front_beats_each_other(poi
 def test_a_name_has_one_colour_whatever_else_is_shown() -> None:
     assert colours(["Adam"])["Adam"] == colours(["AdamW", "SGD", "Adam"])["Adam"]
     assert colours(["sin"])["sin"] == colours(["relu", "sin"])["sin"]
-    several = colours([str(number) for number in range(9)])
+    assert colours(["best: sin"])["best: sin"] == BEST
+    assert colours(["best: sin", "worst: relu", "post_deep"])["post_deep"] == colours(["post_deep"])["post_deep"]
+    several = colours(["sin", "sgd", *map(str, range(7))])
     assert len(set(several.values())) == 9
 
 
@@ -117,3 +119,30 @@ def test_what_follows_from_the_rest_was_not_swept() -> None:
     runs["optimizer._target_"] = names
     runs["optimizer.betas"] = ["[0.9, 0.999]" if name == "Adam" else None for name in names]
     assert swept(runs) == ["optimizer.lr", "model.width", "model.depth", "optimizer._target_"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_trials_on_one_line_have_no_map_but_are_shown(count: int) -> None:
+    line = pd.DataFrame({"model.width": np.arange(count) + 8.0, "optimizer.lr": (np.arange(count) + 8) * 1e-3})
+    table = line.assign(valid_rmse=0.1 + np.arange(count))
+    axes = figures.landscape(table, "model.width", "optimizer.lr", "valid_rmse").axes[0]
+    assert len(np.asarray(axes.collections[-1].get_offsets())) == count
+
+
+def test_a_configuration_tried_twice_is_no_replicate() -> None:
+    runs = search()
+    again = runs[runs["trial"].isin([0, 1])].assign(trial=[40, 41])
+    alone, repeated = (ranked(table, "valid_rmse") for table in (runs, pd.concat([runs, again], ignore_index=True)))
+    assert (repeated["n"] == 1).all()
+    assert repeated["mean"].tolist() == alone["mean"].tolist()
+
+
+def test_a_spike_that_leaves_the_axis_is_named() -> None:
+    steps = np.arange(50)
+    calm = pd.DataFrame({"run": "a", "step": steps, "loss": 1000.0 - 10 * steps})
+    wild = calm.assign(loss=np.where(steps == 3, 7e5, calm["loss"]))
+    said = [
+        [text.get_text() for text in figures.learning(curves, pd.Series({"a": "one"})).axes[0].texts]
+        for curves in (calm, wild)
+    ]
+    assert said == [[], ["spike up to 700,000"]]

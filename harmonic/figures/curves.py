@@ -6,30 +6,35 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harmonic.figures.style import WIDTH, band, ceiling, colours, styled
+from harmonic.figures.style import WIDTH, band, ceiling, colours, columns, plain_ticks, styled
 
 POINTS = 200  # steps drawn of a curve
 
 
 @styled
-def learning(curves: pd.DataFrame, groups: pd.Series) -> Figure:
-    """The loss of groups of runs: the median, and the band that holds 95 % of them.
+def learning(curves: pd.DataFrame, groups: pd.Series, share: float = 0.95) -> Figure:
+    """The loss of groups of runs: the median, and the band that holds a share of them.
 
     Args:
         curves: columns run, step, loss, as `load_curves` gives them.
         groups: name of each run's group, indexed by run; runs without one are left out.
+        share: 0.95 suits replicates; the middle half shows more of groups that mix configurations.
     """
     figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.add_subplot()
     names = list(dict.fromkeys(groups.dropna()))
     inks = colours(names)
     tables = {name: by_step(curves[curves["run"].isin(groups.index[groups == name])]) for name in names}
+    labels = {name: f"{name} ({len(losses)})" for name, losses in tables.items()}
+    drawn = []
     for name, losses in tables.items():
-        band(axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], f"{name} ({len(losses)})")
+        borders = band(axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], labels[name], share)
+        drawn.append(pd.DataFrame(borders, columns=losses.columns))
     axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
     if tables:
-        ceiling(axes, pd.concat(list(tables.values())).to_numpy(float))
-    figure.legend(loc="outside upper center", ncols=2 if max(map(len, names), default=0) < 40 else 1)
+        ceiling(axes, pd.concat(drawn).sort_index(axis=1))
+    plain_ticks(axes)
+    figure.legend(loc="outside upper center", ncols=columns(labels.values()))
     return figure
 
 

@@ -18,6 +18,7 @@ from harmonic.figures.style import (
     WIDTH,
     band,
     colours,
+    columns,
     plain_ticks,
     styled,
 )
@@ -41,7 +42,8 @@ def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: p
     axes = figure.add_subplot()
     done = runs[runs["status"] == "complete"].dropna(subset=["dense_rmse", "sparse_rmse"])
     ended = runs[runs["status"] == "pruned"].dropna(subset=["dense_rmse", "sparse_rmse"])
-    axes.scatter(*_within(ended), 10, color=FAINT, linewidths=0, label="pruned" if len(ended) else None)
+    label = "pruned runs" if len(ended) else None
+    axes.scatter(*_within(ended), 12, facecolors="none", edgecolors=FAINT, linewidths=0.8, label=label)
     groups = {"run": done} if by is None else {str(k): g for k, g in done.groupby(by, observed=True, sort=False)}
     inks = colours(groups)
     for name, group in groups.items():
@@ -115,12 +117,12 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
         along: `distance` or `density`.
         border: where on that axis the dense region ends.
     """
-    figure = Figure(figsize=(WIDTH, 4.4))
+    names = list(dict.fromkeys(errors["group"]))
+    figure = Figure(figsize=(WIDTH, 3.6 + 0.25 * (len(names) + 2) / columns(names)))
     axes = figure.add_subplot()
     log = along == "density"
     edges = _edges(errors[along].to_numpy(float), log)
     middles = np.sqrt(edges[1:] * edges[:-1]) if log else (edges[1:] + edges[:-1]) / 2
-    names = list(dict.fromkeys(errors["group"]))
     inks = colours(names)
     bins = np.clip(np.digitize(errors[along], edges) - 1, 0, BINS - 1)
     squares = errors.assign(square=errors["error"] ** 2, bin=bins)
@@ -138,7 +140,7 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
     if log:
         axes.set_xscale("log")
         axes.invert_xaxis()  # outwards to the right, as with the distance
-    figure.legend(loc="outside upper center", ncols=1 if max(map(len, names), default=0) > 34 else 2)
+    figure.legend(loc="outside upper center", ncols=columns(names))
     return figure
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MultipleLocator
 
 from harmonic.figures.curves import by_step
 from harmonic.figures.run import _border, _image, _plane
-from harmonic.figures.style import MARKERS, REFERENCE, SPARSE, WIDTH, band, colours, styled
+from harmonic.figures.style import BAD, MARKERS, REFERENCE, WIDTH, band, ceiling, colours, plain_ticks, styled
 from harmonic.regions import EXTENT, RESOLUTION
 
 
@@ -23,24 +25,28 @@ def bands(curves: pd.DataFrame, experiments: pd.Series, published: pd.DataFrame)
         experiments: experiment of each run, indexed by run.
         published: columns experiment, step, loss.
     """
-    names = list(dict.fromkeys(published["experiment"]))
-    inks = colours(names)
+    tables = {
+        name: by_step(curves[curves["run"].isin(experiments.index[experiments == name])])
+        for name in dict.fromkeys(published["experiment"])
+        if (experiments == name).any()
+    }
+    inks = colours(tables)
     figure = Figure(figsize=(1.35 * WIDTH, 3.9))
-    low = float(published["loss"].min())
-    for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
-        losses = by_step(curves[curves["run"].isin(experiments.index[experiments == name])])
-        if len(losses):
-            low = min(low, float(losses.min().min()))
-            band(
-                axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], "median and 95 % of our seeds"
-            )
+    top = 1.5 * published["loss"].max()
+    low = min([float(published["loss"].min()), *(float(losses.min().min()) for losses in tables.values())])
+    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for axes, (name, losses) in zip(panels, tables.items(), strict=True):
+        borders = band(axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], name)
         theirs = published[published["experiment"] == name]
-        axes.plot(theirs["step"], theirs["loss"], MARKERS[name], color="black", ms=5, label="printed in the post")
-        axes.set(yscale="log", xlabel="step", title=f"{name} ({len(losses)} seeds)")
-    figure.axes[0].set(ylabel="loss: sum of squared residuals", ylim=(0.5 * low, 1.5 * published["loss"].max()))
-    line = Line2D([], [], color=REFERENCE, lw=1.8, label="median and 95 % of our seeds")
-    theirs = Line2D([], [], ls="", marker="o", color="black", ms=5, label="printed in the post")
-    figure.legend(handles=[line, theirs], loc="outside lower center", ncols=2)
+        axes.plot(theirs["step"], theirs["loss"], MARKERS[name], color="black", ms=5)
+        axes.set(yscale="log", xlabel="step", title=f"{name} ({len(losses)} seeds)", ylim=(0.8 * low, top))
+        ceiling(axes, pd.DataFrame(borders, columns=losses.columns), top)
+        plain_ticks(axes)
+    panels[0].set_ylabel("loss: sum of squared residuals")
+    marks = tuple(Line2D([], [], ls="", marker=MARKERS[name], color="black", ms=5) for name in tables)
+    handles: list[Any] = [Line2D([], [], color=REFERENCE, lw=1.8), marks]
+    figure.legend(handles, ["median and 95 % of our seeds", "printed in the post"], loc="outside lower center",
+                  ncols=2, handler_map={tuple: HandlerTuple(ndivide=None)})  # fmt: skip
     return figure
 
 
@@ -54,14 +60,14 @@ def as_printed(grid: pd.DataFrame, level: float) -> Figure:
     Args:
         grid: columns x0, x1, density, truth, prediction.
     """
-    figure = Figure(figsize=(1.1 * WIDTH, 3.7))
-    theirs, ours = figure.subplots(1, 2)
+    figure = Figure(figsize=(1.2 * WIDTH, 3.6))
+    theirs, ours = figure.subplots(1, 2, gridspec_kw={"wspace": 0.1})
     picture = grid["prediction"].to_numpy().reshape(RESOLUTION, RESOLUTION).T
-    theirs.imshow(picture, extent=(-EXTENT, EXTENT, -EXTENT, EXTENT), cmap="viridis")
-    theirs.set(title="as the post draws it", xlabel="x0", ylabel="its axis; x1 points down")
+    printed = theirs.imshow(picture, extent=(-EXTENT, EXTENT, -EXTENT, EXTENT), cmap="viridis")
     theirs.grid(False)
-    for axis in (theirs.xaxis, theirs.yaxis):
-        axis.set_major_locator(MultipleLocator(5))
+    _plane(theirs)
+    theirs.set(title="as the post draws it", ylabel="-x1")
+    figure.colorbar(printed, ax=theirs, label="y", shrink=0.85)
     bound = float(np.abs(grid["truth"]).max())
     values = _image(ours, grid["prediction"], "RdBu_r", -bound, bound)
     _border(ours, grid, level)
@@ -92,7 +98,7 @@ def percentiles(table: pd.DataFrame) -> Figure:
         outside["percentile"],
         "o",
         mfc="none",
-        mec=SPARSE,
+        mec=BAD,
         mew=1.6,
         ms=12,
         label="outside our 95 % band",

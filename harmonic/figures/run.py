@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 from torch import nn
 
 from harmonic.data import Sample, as_array
-from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, styled
+from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, plain_ticks, styled
 from harmonic.regions import EXTENT, RESOLUTION, Regions
 
 
@@ -110,6 +110,7 @@ def curve(curves: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     axes.plot(curves["step"], curves["loss"], color=LOSS, lw=1.5, label="loss (left)")
     axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
+    plain_ticks(axes)
     errors = axes.twinx()
     errors.grid(False)
     errors.spines["right"].set_visible(True)

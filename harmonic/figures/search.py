@@ -11,21 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harmonic.configurations import short, shown
-from harmonic.figures.style import BEST, FAINT, MUTED, QUALITY, SPARSE, WIDTH, plain_ticks, spans_decades, styled
+from harmonic.figures.style import BAD, BEST, FAINT, MUTED, WIDTH, metric_name, plain_ticks, spans_decades, styled
 
+WIDE = 16  # letters of tick labels that have room side by side in a third of a figure
 FEW = 4  # values of a parameter that are shown side by side
-MANY = 200  # points that are drawn small
 STEEP = 4  # ratio of the greatest to the least value above which a metric is drawn on a log scale
-CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
-
-
-_NAMES = {
-    "valid_rmse": "RMSE on the validation sample",
-    "dense_rmse": "RMSE in the dense region",
-    "sparse_rmse": "RMSE in the sparse region",
-    "final_loss": "final loss",
-    "train_s": "training time (s)",
-}
 
 
 @styled
@@ -47,71 +37,17 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
         top = axes.get_xaxis_transform()
         label = f"diverged or failed ({len(failed)})"
         axes.plot(
-            failed["trial"], [0.98] * len(failed), "x", color=SPARSE, ms=5, transform=top, label=label, clip_on=False
+            failed["trial"], [0.98] * len(failed), "x", color=BAD, ms=5, transform=top, label=label, clip_on=False
         )
     so_far = done[metric].cummin() if best_is == "minimize" else done[metric].cummax()
     axes.step(done["trial"], so_far, where="post", color=BEST, lw=1.6, label="best so far")
-    axes.set(xlabel="trial", ylabel=_label(metric))
+    axes.set(xlabel="trial", ylabel=metric_name(metric))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(done) and (done[metric] > 0).all() and done[metric].max() > STEEP * done[metric].min():
         axes.set_yscale("log")
         plain_ticks(axes)
     figure.legend(loc="outside upper center", ncols=2)
     return figure
-
-
-@styled
-def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataFrame | None = None) -> Figure:
-    """A metric over two parameters: a map between the trials, and the trials as points.
-
-    Args:
-        table: one row a configuration, the best first: columns x, y (numbers) and the metric.
-        failed: columns x, y of configurations without a value.
-    """
-    figure = Figure(figsize=(WIDTH, 4.8))
-    axes = figure.add_subplot()
-    low, high = float(table[metric].min()), float(table[metric].quantile(CEILING))
-    scale: Any = {"cmap": QUALITY, "vmin": low, "vmax": high if high > low else low + 1e-9}
-    across, up = (np.log10(table[c]) if spans_decades(table[c]) else table[c].astype(float) for c in (x, y))
-    if len(table) >= 4 and np.ptp(across) > 0 and np.ptp(up) > 0:
-        # drawn in the axes' own coordinates, so that triangles are straight where the scale is logarithmic
-        fitted = _filled(across.to_numpy(float), up.to_numpy(float), table[metric].to_numpy(float))
-        axes.pcolormesh(*(10**g if spans_decades(table[c]) else g for g, c in zip(fitted[:2], (x, y), strict=True)),
-                        fitted[2], alpha=0.55, shading="nearest", linewidth=0, rasterized=True, **scale)  # fmt: skip
-    few = len(table) < MANY
-    dots = axes.scatter(
-        table[x],
-        table[y],
-        c=table[metric],
-        s=34 if few else 9,
-        edgecolors="black",
-        linewidths=0.6 if few else 0.2,
-        zorder=3,
-        **scale,
-    )
-    if failed is not None and len(failed):
-        axes.plot(failed[x], failed[y], "x", color=SPARSE, ms=6, zorder=3, label="diverged or failed")
-    best = table.iloc[0]
-    axes.plot(best[x], best[y], "o", mfc="none", mec=BEST, mew=2, ms=13, zorder=4, label="best")
-    axes.grid(False)
-    axes.margins(0.04)
-    for name, kind in ((x, axes.set_xscale), (y, axes.set_yscale)):
-        if spans_decades(table[name]):
-            kind("log")
-    axes.set(xlabel=short(x), ylabel=short(y))
-    figure.colorbar(dots, ax=axes, label=_label(metric), extend="max")
-    figure.legend(loc="outside upper center", ncols=2)
-    return figure
-
-
-def _filled(x: np.ndarray, y: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The metric on a regular grid, linear between the trials (NaN outside their hull)."""
-    from scipy.interpolate import griddata
-
-    grid_x, grid_y = np.meshgrid(np.linspace(x.min(), x.max(), 80), np.linspace(y.min(), y.max(), 80))
-    points = np.column_stack([(x - x.min()) / np.ptp(x), (y - y.min()) / np.ptp(y)])
-    wanted = ((grid_x - x.min()) / np.ptp(x), (grid_y - y.min()) / np.ptp(y))
-    return grid_x, grid_y, griddata(points, values, wanted, method="linear")
 
 
 @styled
@@ -130,7 +66,7 @@ def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
         axes.label_outer(remove_inner_ticks=False) if rows == 1 else None
     for axes in list(panels.flat)[len(parameters) :]:
         axes.set_visible(False)
-    figure.supylabel(_label(metric), fontsize=11)
+    figure.supylabel(metric_name(metric), fontsize=11)
     if (table[metric] > 0).all() and table[metric].max() > STEEP * table[metric].min():
         panels[0, 0].set_yscale("log")
         plain_ticks(panels[0, 0])
@@ -149,6 +85,7 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
             axes.errorbar(places, known[metric], yerr=errors, fmt="none", ecolor=FAINT, capsize=4)
         else:
             axes.fill_between(places[order], known["low"][order], known["high"][order], color=MUTED[0], alpha=0.2)
+        if pd.api.types.is_numeric_dtype(known[name]):
             axes.plot(places[order], known[metric][order], color=MUTED[0], lw=1)
     shift = np.random.default_rng(0).uniform(-0.15, 0.15, len(places)) if words and not alone else 0
     axes.plot(places + shift, known[metric], "o", color=MUTED[0], ms=4, alpha=0.6)
@@ -157,7 +94,10 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
     axes.set_xlabel(short(name))
     if words:
         labels = [shown(value) for value in _ordered(known[name])]
-        axes.set_xticks(range(len(labels)), labels, rotation=30 if len(labels) > 3 else 0)
+        wide = len("".join(labels)) > (WIDE if not alone else 3 * WIDE)
+        axes.set_xticks(range(len(labels)), labels)
+        for text in axes.get_xticklabels() if wide else ():
+            text.set(rotation=30, rotation_mode="anchor", ha="right")
         axes.set_xlim(-0.5, len(labels) - 0.5)
     elif spans_decades(known[name]):
         axes.set_xscale("log")
@@ -176,13 +116,11 @@ def importances(table: pd.DataFrame, metric: str) -> Figure:
     axes.barh([short(name) for name in ordered["parameter"]], ordered["importance"], color=MUTED[0], height=0.6)
     for row, value in enumerate(ordered["importance"]):
         axes.annotate(f"{value:.0%}", (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=10)
-    axes.set(xlabel=f"importance for {_label(metric)} (PED-ANOVA)", xlim=(0, 1.12 * float(ordered["importance"].max())))
+    axes.set(
+        xlabel=f"importance for {metric_name(metric)} (PED-ANOVA)", xlim=(0, 1.12 * float(ordered["importance"].max()))
+    )
     axes.grid(axis="y", visible=False)
     return figure
-
-
-def _label(metric: str) -> str:
-    return _NAMES.get(metric, metric)
 
 
 def _ordered(values: pd.Series) -> list[Any]:

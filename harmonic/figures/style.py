@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,11 +30,13 @@ P = ParamSpec("P")
 
 LOSS, DENSE, SPARSE, CONTOUR = "#000000", "#0072B2", "#D55E00", "#000000"
 REFERENCE, FAINT = "#555555", "#BBBBBB"  # lines to compare with; what stands back
-BEST = "#882255"
+BEST, WORST = "#882255", "#999999"
+BAD = "#000000"  # what diverged or failed, or lies where it should not
 VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis"
 DOTS_PER_INCH = 150
 WIDTH = 7.2  # inches, of a figure that fills the page
-SHORT = 5  # a log axis that spans less, as a ratio, has more of its numbers written
+SHORT = 8  # a log axis that spans less, as a ratio, has even ticks
+BROAD = 40  # letters of a legend's entry of which two stand side by side
 
 MUTED = ("#332288", "#DDAA33", "#117733", "#CC6677", "#88CCEE", "#AA4499", "#44AA99", "#999933", "#661100")
 _ORDER = (
@@ -43,6 +45,15 @@ _ORDER = (
     ("post_sgd", "post_adam", "post_deep"),
     ("1", "2", "3", "4"),
 )  # labels whose colour must not depend on what else is shown
+_METRICS = {
+    "valid_rmse": "RMSE on the validation sample",
+    "dense_rmse": "RMSE in the dense region",
+    "sparse_rmse": "RMSE in the sparse region",
+    "final_loss": "final loss",
+    "train_s": "training time (s)",
+}
+OTHERS = "other sweeps"
+_BY_KIND = {"best": BEST, "worst": WORST, OTHERS: WORST}  # of labels that are this, or begin with it and a colon
 MARKERS = {"post_sgd": "^", "post_adam": "s", "post_deep": "D"}
 
 STYLE: Any = {
@@ -72,26 +83,58 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def colours(labels: Iterable[str]) -> dict[str, str]:
     """A colour for each label; what harmonic knows by name always has the same."""
-    wanted = list(dict.fromkeys(labels))
     fixed = {name: MUTED[index] for group in _ORDER for index, name in enumerate(group)}
-    if all(label in fixed for label in wanted) and len({fixed[label] for label in wanted}) == len(wanted):
-        return {label: fixed[label] for label in wanted}
-    return {label: MUTED[index % len(MUTED)] for index, label in enumerate(wanted)}
+    inks, others = dict[str, str](), list[str]()
+    for label in dict.fromkeys(labels):
+        known = _BY_KIND.get(label.partition(":")[0]) or fixed.get(label)
+        if known is None or known in inks.values():
+            others.append(label)
+        else:
+            inks[label] = known
+    free = [ink for ink in MUTED if ink not in inks.values()] or MUTED
+    return inks | {label: free[index % len(free)] for index, label in enumerate(others)}
 
 
-def band(axes: Axes, x: NDArray[Any], values: NDArray[Any], colour: str, label: str, share: float = 0.95) -> None:
-    """The median of curves (curves, points) and the band that holds a share of them, where there are several."""
+def band(
+    axes: Axes, x: NDArray[Any], values: NDArray[Any], colour: str, label: str, share: float = 0.95
+) -> NDArray[Any]:
+    """The median of curves (curves, points) and the band that holds a share of them, where there are several.
+
+    Returns:
+        The lower and the upper border of what is drawn (2, points).
+    """
     axes.plot(x, np.nanmedian(values, axis=0), color=colour, lw=1.8, label=label)
+    borders: NDArray[Any] = np.nanquantile(values, [(1 - share) / 2, (1 + share) / 2], axis=0)
     if len(values) > 1:
-        low, high = np.nanquantile(values, [(1 - share) / 2, (1 + share) / 2], axis=0)
-        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(x, *borders, color=colour, alpha=0.2, linewidth=0)
+    return borders
 
 
-def ceiling(axes: Axes, curves: NDArray[Any]) -> None:
-    """Let losses (curves, steps) fill a log axis: a spike of the first steps may leave it at the top."""
-    initial = float(np.nanmax(curves[:, 0]))
-    if np.nanmax(curves) > 3 * initial:
-        axes.set_ylim(0.8 * float(np.nanmin(curves)), 2 * initial)
+def ceiling(axes: Axes, drawn: pd.DataFrame, top: float | None = None) -> None:
+    """Let losses fill a log axis: a spike may leave it at the top, with a word on how high it goes.
+
+    Args:
+        drawn: what is drawn, a column a step.
+        top: where the axis ends; None: at twice the greatest initial loss, if any goes far beyond.
+    """
+    steps, curves = drawn.columns.to_numpy(float), drawn.to_numpy(float)
+    highest, initial = float(np.nanmax(curves)), float(np.nanmax(curves[:, 0]))
+    if top is None and highest > 3 * initial:
+        top = 2 * initial
+        axes.set_ylim(0.8 * float(np.nanmin(curves)), top)
+    if top is not None and highest > top:
+        at = float(steps[int(np.nanargmax(np.nanmax(curves, axis=0)))])
+        early = at < steps.mean()
+        axes.annotate(
+            f"spike up to {float(f'{highest:.0e}'):,.0f}", (at, 1), xycoords=("data", "axes fraction"),
+            xytext=(8 if early else -8, -2), textcoords="offset points", va="top", ha="left" if early else "right",
+            fontsize=9,
+        )  # fmt: skip
+
+
+def columns(names: Iterable[str]) -> int:
+    """How many columns a legend above a figure has room for."""
+    return 2 if max(map(len, names), default=0) <= BROAD else 1
 
 
 def plain_ticks(axes: Axes) -> None:
@@ -100,9 +143,17 @@ def plain_ticks(axes: Axes) -> None:
         if axis.get_scale() == "log":
             low, high = sorted(axis.get_view_interval())
             # a short axis would else have one number, or none
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > SHORT else (1, 1.5, 2, 3, 5, 7)))
+            short = high / low <= SHORT
+            axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]) if short else LogLocator(subs=(1, 2, 5)))
+            if short:
+                axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
+
+
+def metric_name(metric: str) -> str:
+    """A column of the table as an axis has it."""
+    return _METRICS.get(metric, metric)
 
 
 def spans_decades(values: pd.Series) -> bool:

@@ -28,7 +28,7 @@ def landscape(sweep: Sweep) -> Section | None:
     if len(table) > 2 and sweep.parameters:
         blocks += _by_parameters(sweep, table)
     trials = _trials(sweep)
-    if sweep.is_search and len(trials) > 2:
+    if sweep.asked.search is not None and len(trials) > 2:
         drawing = figures.history(trials, metric, sweep.best_is)
         counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items() if count)
         best = f"{table['mean'].iloc[0]:.4g}" if len(table) else "none"
@@ -63,13 +63,16 @@ def _by_parameters(sweep: Sweep, table: pd.DataFrame) -> list[Block]:
 def training(sweep: Sweep) -> Section | None:
     """Learning curves, grouped by what was swept."""
     groups = curve_groups(sweep)
-    if sweep.curves.empty or groups.empty:
+    groups = groups[groups.index.isin(sweep.curves["run"].unique())]  # of a damaged part there are no curves
+    if groups.empty:
         return None
-    drawing = figures.learning(sweep.curves, groups)
+    replicates = groups.nunique() == numbered(sweep.runs)[sweep.runs["status"] == "complete"].nunique()
+    drawing = figures.learning(sweep.curves, groups, 0.95 if replicates else 0.5)
     names = list(dict.fromkeys(groups))
     last = sweep.runs.set_index("run")["final_loss"].groupby(groups).median()
     parts = "; ".join(f"{one}: median final loss {last.get(one, float('nan')):.3g}" for one in names)
-    caption = "Median and the band that holds 95 % of the runs (their number in brackets)."
+    held = "95 % of the seeds" if replicates else "the middle half of the runs"
+    caption = f"Median and the band that holds {held} (their number in brackets)."
     return Section(
         "Training",
         [Figure(f"{sweep.stem}-learning", drawing, f"Loss against step by group. {parts}.", caption)],

@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
-import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from pandas.api.types import union_categoricals
 
 from harmonic import environment
-from harmonic.configurations import config_columns, numbered, objective, ranked, swept
+from harmonic.configurations import config_columns, numbered, objective, ranked, swept, without_repeats
 from harmonic.errors import TableError
+from harmonic.report import asked
+from harmonic.report.asked import Asked
 from harmonic.search.fresh import SUBFOLDER
 from harmonic.tables import FOLDER, load_curves, load_runs
 
 SINGLES = "single runs"  # how runs of no sweep are called together
 
+Read = TypeVar("Read")
+
 
 @dataclass(frozen=True)
 class Sweep:
     """The runs of one sweep, or the single runs. home: its folder, None of single runs; runs, curves: as
-    loaded; fresh: the runs of its best from fresh seeds, where it has any; asked: its multirun.yaml."""
+    loaded; fresh: the runs of its best from fresh seeds, where it has any; asked: what it was asked, where that is
+    known."""
 
     name: str
     home: Path | None
     runs: pd.DataFrame
     curves: pd.DataFrame
     fresh: pd.DataFrame | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def sweeper(self) -> Mapping[str, Any]:
-        section: Mapping[str, Any] = self.asked.get("sweeper") or {}
-        return section
-
-    @property
-    def is_search(self) -> bool:
-        return "n_trials" in self.sweeper
+    asked: Asked = field(default_factory=Asked)
 
     @property
     def metric(self) -> str:
@@ -51,27 +45,12 @@ class Sweep:
 
     @property
     def best_is(self) -> str:
-        direction = self.sweeper.get("direction", "minimize")
-        return str(direction[0] if isinstance(direction, list) else direction)
-
-    @cached_property
-    def space(self) -> dict[str, str]:
-        """The range of each parameter, as it was written: in the sweep file or on the command line."""
-        ranges = {str(key): str(value) for key, value in (self.sweeper.get("params") or {}).items()}
-        parser = OverridesParser.create()
-        for text in (self.asked.get("overrides") or {}).get("task") or []:
-            try:
-                parsed = parser.parse_override(text)
-            except HydraException:
-                continue  # of another version of Hydra's
-            if parsed.is_sweep_override():
-                ranges[str(parsed.key_or_group)] = str(text).partition("=")[2]
-        return {key.lstrip("+"): value for key, value in ranges.items()}
+        return self.asked.search.direction if self.asked.search is not None else "minimize"
 
     @cached_property
     def parameters(self) -> list[str]:
         """The columns that tell its configurations apart."""
-        return swept(self.runs, [key for key in self.space if key in self.runs])
+        return swept(self.runs, [key for key in self.asked.space if key in self.runs])
 
     @property
     def stem(self) -> str:
@@ -84,9 +63,9 @@ class Sweep:
         return ranked(self.runs, self.metric, self.best_is)
 
     def runs_of(self, configuration: int) -> pd.DataFrame:
-        """The complete runs of one configuration, by seed."""
+        """The complete runs of one configuration, one of each seed."""
         runs = self.runs[(numbered(self.runs) == configuration) & (self.runs["status"] == "complete")]
-        return runs.sort_values("seed")
+        return without_repeats(runs).sort_values("seed")
 
     @property
     def environments(self) -> list[dict[str, str]]:
@@ -113,23 +92,44 @@ def gather(paths: Sequence[Path]) -> Material:
     for path in paths:
         if not path.is_dir():
             raise TableError(f"the path of a report must be an existing folder; got '{path}'")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                found.append(load_runs(path))
-                curves.append(load_curves(path))
-            except TableError as error:
-                notes.append(str(error))
-        notes += [str(one.message) for one in caught]
+        runs = _noting(notes, partial(load_runs, path))
+        steps = _noting(notes, partial(load_curves, path))
+        if runs is not None and steps is not None:
+            found.append(runs)
+            curves.append(steps)
     if not found:
         raise TableError(f"a report needs at least one run; got none in {', '.join(map(str, paths))}")
     runs = pd.concat(found, ignore_index=True).drop_duplicates("run", ignore_index=True)
-    steps = pd.concat([one.astype({"run": "str"}) for one in curves], ignore_index=True)
-    steps = steps.drop_duplicates(["run", "step"], ignore_index=True) if len(found) > 1 else steps
+    steps = curves[0] if len(curves) == 1 else _joined(curves)
     homes = runs["dir"].map(_home)
     names = _names(runs["sweep"], homes)
-    sweeps = [_sweep(name, runs[names == name], steps, homes[names == name].iloc[0]) for name in dict.fromkeys(names)]
+    sweeps = [
+        _sweep(name, runs[names == name], steps, homes[names == name].iloc[0], notes) for name in dict.fromkeys(names)
+    ]
     return Material(runs.assign(sweep=names), steps, sweeps, list(dict.fromkeys(notes)))
+
+
+def _joined(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Curves of several folders, of which one may lie in another, with `run` as a category: quick to look up."""
+    parts, seen = list[pd.DataFrame](), set[str]()
+    for one in curves:
+        parts.append(one[~one["run"].isin(seen)])
+        seen.update(one["run"].unique())
+    runs = union_categoricals([part["run"] for part in parts])
+    return pd.concat(parts, ignore_index=True).assign(run=runs)
+
+
+def _noting(notes: list[str], read: Callable[[], Read]) -> Read | None:
+    """What is read; what of it had to be left out is noted, all of it where it is None."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            return read()
+        except TableError as error:
+            notes.append(str(error))
+            return None
+        finally:
+            notes += [str(one.message) for one in caught]
 
 
 def _home(folder: str) -> str:
@@ -149,36 +149,17 @@ def _names(sweeps: pd.Series, homes: pd.Series) -> pd.Series:
     return named
 
 
-def _sweep(name: str, runs: pd.DataFrame, curves: pd.DataFrame, home: str) -> Sweep:
+def _sweep(name: str, runs: pd.DataFrame, curves: pd.DataFrame, home: str, notes: list[str]) -> Sweep:
     runs = _without_empty(runs).reset_index(drop=True)
     mine = curves[curves["run"].isin(runs["run"])]
     if name == SINGLES:
         return Sweep(name, None, runs, mine)
-    return Sweep(name, Path(home), runs, mine, _fresh(Path(home) / SUBFOLDER), _asked(Path(home)))
-
-
-def _fresh(folder: Path) -> pd.DataFrame | None:
-    """The runs from fresh seeds; None where there are none (yet)."""
-    if not (folder / FOLDER).is_dir():
-        return None
-    try:
-        return load_runs(folder)
-    except TableError:
-        return None
+    folder = Path(home)
+    fresh = _noting(notes, partial(load_runs, folder / SUBFOLDER)) if (folder / SUBFOLDER / FOLDER).is_dir() else None
+    return Sweep(name, folder, runs, mine, fresh, _noting(notes, partial(asked.read, folder)) or Asked())
 
 
 def _without_empty(runs: pd.DataFrame) -> pd.DataFrame:
     """Without the config columns that only other sweeps have."""
     empty = [column for column in config_columns(runs) if runs[column].isna().all()]
     return runs.drop(columns=empty)
-
-
-def _asked(home: Path) -> Mapping[str, Any]:
-    """What Hydra noted of the sweep, if it is there to be read."""
-    path = home / "multirun.yaml"
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    section = content.get("hydra") if isinstance(content, dict) else None
-    return section if isinstance(section, dict) else {}

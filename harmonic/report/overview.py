@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from harmonic import __version__, figures, post
-from harmonic.configurations import shown
+from harmonic.configurations import short, shown
 from harmonic.report.blocks import Block, Facts, Figure, Grid, Section, Text
 from harmonic.report.material import Material, Sweep
 from harmonic.report.networks import is_posts
 
+COLOURED = 8  # sweeps that can be told apart by colour
 TOLD = ("valid_rmse", "dense_rmse", "sparse_rmse")
 
 
@@ -30,7 +31,7 @@ def overview(material: Material) -> Section:
         "report": f"harmonic {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
     blocks: list[Block] = [Facts(facts)]
-    blocks += [Text(f"Left out: {note}") for note in material.notes]
+    blocks += [Text(note[:1].upper() + note[1:]) for note in material.notes]
     return Section("What this covers", blocks)
 
 
@@ -46,7 +47,9 @@ def comparison(material: Material) -> Section:
         drawing = figures.strips(chosen)
         blocks.append(Figure("configurations", drawing, _strips_alt(chosen), STRIPS))
         blocks.append(_medians(chosen))
-    landmarks = post.landmarks().groupby("experiment")[["dense_rmse", "sparse_rmse"]].median() if by_post else None
+    landmarks = (
+        post.landmarks().groupby("experiment", sort=False)[["dense_rmse", "sparse_rmse"]].median() if by_post else None
+    )
     by = "sweep" if len(material.sweeps) > 1 else _colour_by(material.sweeps[0])
     shown_runs = _named(material.runs, by)
     drawing = figures.dense_against_sparse(shown_runs, by, landmarks)
@@ -90,13 +93,11 @@ def best_runs(sweep: Sweep) -> pd.DataFrame:
     best = sweep.ranking.head(1)
     if best.empty:
         return sweep.runs.head(0).assign(configuration="")
-    runs, note = sweep.runs_of(int(best.index[0])), "same seeds"
+    runs, seeds = sweep.runs_of(int(best.index[0])), "its {} seeds"
     if sweep.fresh is not None:
         fresh = sweep.fresh[sweep.fresh["trial"] == best["trial"].iloc[0]]
-        runs, note = (fresh[fresh["status"] == "complete"], "fresh seeds") if len(fresh) else (runs, note)
-    name = (
-        f"{sweep.name}\nby {sweep.metric}, {len(runs)} {note}" if len(runs) > 1 else f"{sweep.name}\nby {sweep.metric}"
-    )
+        runs, seeds = (fresh[fresh["status"] == "complete"], "{} fresh seeds") if len(fresh) else (runs, seeds)
+    name = f"{sweep.name}\nby {sweep.metric}" + (f", {seeds.format(len(runs))}" if len(runs) > 1 else "")
     return runs.assign(configuration=name)
 
 
@@ -133,4 +134,12 @@ def _colour_by(sweep: Sweep) -> str | None:
 
 
 def _named(runs: pd.DataFrame, by: str | None) -> pd.DataFrame:
-    return runs if by is None or by == "sweep" else runs.assign(**{by: runs[by].map(shown)})
+    """The values of the column as a legend has them, in order: a number with the name of what it is."""
+    if by is None:
+        return runs
+    if by == "sweep":
+        told = list(dict.fromkeys(runs["sweep"]))[:COLOURED]
+        return runs.assign(sweep=runs["sweep"].where(runs["sweep"].isin(told), figures.OTHERS))
+    runs = runs.sort_values(by, kind="stable")
+    name = f"{short(by)} " if pd.api.types.is_numeric_dtype(runs[by]) else ""
+    return runs.assign(**{by: runs[by].map(lambda value: name + shown(value))})

@@ -16,14 +16,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harmonic.errors import HarmonicError
 from harmonic.figures import encoded
-from harmonic.report.blocks import Figure, Section
+from harmonic.report.blocks import Figure, Grid, Section
 from harmonic.tables import write_atomically
 
 FILE, FIGURES = "report.html", "report"  # names in the report's folder
 STYLES = ("vendor/dataTables.dataTables.min.css", "vendor/columnControl.dataTables.min.css", "style.css")
 SCRIPTS = ("vendor/dataTables.min.js", "vendor/dataTables.columnControl.min.js", "table.js")
 
-_NUMBER = re.compile(r"-?[\d.,]+(e[+-]?\d+)?( %)?")
+_NUMBER = r"-?[\d.,]+(e[+-]?\d+)?"
+_FIGURES = re.compile(rf"{_NUMBER}( %| to {_NUMBER}| \({_NUMBER} to {_NUMBER}\))?")  # a number, or a range of them
 
 
 def write(folder: Path, title: str, sections: Sequence[Section], table: dict[str, Any]) -> Path:
@@ -56,12 +57,18 @@ def render(title: str, sections: Sequence[Section], table: dict[str, Any]) -> st
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["embedded"] = _embedded
-    environment.tests["numeric"] = lambda cell: bool(_NUMBER.fullmatch(cell))
+    environment.filters["numeric"] = _numeric
     template = environment.get_template("page.html.j2")
     return template.render(
         title=title, sections=sections, table=table, styles=[_read(name) for name in STYLES],
         scripts=[_read(name) for name in SCRIPTS], folders=any(one["kind"] == "link" for one in table["columns"]),
     )  # fmt: skip
+
+
+def _numeric(grid: Grid) -> list[bool]:
+    """Of each column, whether it holds numbers only, so that it stands at the right."""
+    columns = [[row[index] for row in grid.rows if row[index]] for index in range(len(grid.columns))]
+    return [bool(cells) and all(map(_FIGURES.fullmatch, cells)) for cells in columns]
 
 
 def _embedded(figure: Figure) -> str:

@@ -13,7 +13,7 @@ from harmonic.report.blocks import Block, Figure, Section, Text
 from harmonic.report.material import Sweep
 
 REFERENCE = "post_deep"  # of the post's configurations the one that fits best
-TITLES = {"post_sgd": "the post's SGD", "post_adam": "the post's Adam", "post_deep": "the post's deep net"}
+SEEDS = 32  # networks of a configuration that are evaluated: enough for a band
 
 
 def planes(sweep: Sweep) -> Section | None:
@@ -33,7 +33,8 @@ def planes(sweep: Sweep) -> Section | None:
             "The networks", [Text("The parameters of these runs are not in their folders: no maps.")], within=True
         )
     blocks.append(maps)
-    errors = networks.errors(groups, plane, {} if reference is None else {TITLES[REFERENCE]: reference})
+    few = {name: runs.head(SEEDS) for name, runs in groups.items()}
+    errors = networks.errors(few, plane, {} if reference is None else {REFERENCE: reference})
     for along, border in (("distance", plane.border), ("density", plane.level)):
         drawing = figures.profile(errors, along, border)
         means = (
@@ -43,9 +44,15 @@ def planes(sweep: Sweep) -> Section | None:
         )
         parts = "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
         word = "distance from the centre" if along == "distance" else "sampling density"
-        caption = f"RMSE of the points at the same {word}: median and 95 % band over seeds."
+        seeds = max(map(len, few.values()))
+        over = f"median and 95 % band over {seeds} seeds" if seeds > 1 else "one seed each"
+        caption = f"RMSE of the points at the same {word}: {over}" + _alone(reference is not None and seeds > 1)
         blocks.append(Figure(f"{sweep.stem}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
     return Section("The networks", blocks, within=True)
+
+
+def _alone(reference: bool) -> str:
+    return f"; {REFERENCE} is its seed 0." if reference else "."
 
 
 def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -53,7 +60,7 @@ def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     labels = post.label(sweep.runs)
     if labels.notna().all():
         named = labels.where(sweep.runs["status"] == "complete")
-        return {TITLES[name]: sweep.runs[named == name] for name in post.EXPERIMENTS if (named == name).any()}
+        return {name: sweep.runs[named == name] for name in post.EXPERIMENTS if (named == name).any()}
     groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": sweep.runs_of(int(table.index[0]))}
     if len(table) > 1:
         groups[f"worst: {describe(table.iloc[-1], sweep.parameters)}"] = sweep.runs_of(int(table.index[-1]))
@@ -72,7 +79,7 @@ def _maps(
         titles[f"prediction {number}"] = _wrapped(f"{name}, seed {runs['seed'].iloc[0]}")
     if reference is not None:
         grid["post"] = reference
-        titles["post"] = f"{TITLES[REFERENCE]}, seed 0"
+        titles["post"] = f"{REFERENCE}, seed 0"
     errors = {
         titles[name]: float(((grid[name] - grid["truth"]) ** 2).mean() ** 0.5) for name in titles if name != "truth"
     }
@@ -83,7 +90,13 @@ def _maps(
     return Figure(f"{sweep.stem}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
 
 
-def _wrapped(title: str, width: int = 30) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(title, width))
+def _wrapped(title: str, width: int = 32) -> str:
+    """A title in lines that end at its commas, so that no name is torn from its value."""
+    lines = [""]
+    for part in title.split(", "):
+        joined = f"{lines[-1]}, {part}" if lines[-1] else part
+        if len(joined) <= width or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return ",\n".join(lines)

@@ -13,26 +13,20 @@ from harmonic.report.material import Sweep
 
 def asked(sweep: Sweep) -> Section:
     """What was asked, at what cost, and what failed."""
-    runs, section = sweep.runs, sweep.sweeper
-    facts = dict[str, str]()
-    job = sweep.asked.get("job") or {}
-    if job.get("config_name"):
-        given = (sweep.asked.get("overrides") or {}).get("task") or []
-        named = [] if job["config_name"] == "config" else ["-cn", str(job["config_name"])]
-        many = [] if named else ["-m"]
-        facts["command"] = shlex.join(["harmonic", *many, *named, *map(str, given)])
-    facts |= {f"{key}": text for key, text in sweep.space.items()}
-    if sweep.is_search:
-        facts["objective"] = f"{sweep.best_is} {runs['objective'].iloc[0]}"
-        facts["budget"] = f"{section['n_trials']} trials" + (
-            f", seeds {section['seeds']}" if section.get("seeds") else ""
-        )
-        facts["sampler"], facts["pruner"] = _class(section.get("sampler")), _class(section.get("pruner"))
+    runs, was, facts = sweep.runs, sweep.asked, dict[str, str]()
+    if was.config:
+        named = ["-m"] if was.config == "config" else ["-cn", was.config]
+        facts["command"] = shlex.join(["harmonic", *named, *was.overrides])
+    facts |= was.space
+    if (search := was.search) is not None:
+        facts["objective"] = f"{search.direction} {runs['objective'].iloc[0]}"
+        facts["budget"] = f"{search.n_trials} trials" + (f", seeds {search.seeds}" if search.seeds else "")
+        facts["sampler"], facts["pruner"] = search.sampler, search.pruner
     counts = runs["status"].value_counts()
     facts["runs"] = ", ".join(f"{counts[name]} {name}" for name in counts.index if counts[name])
     facts["steps a run"] = _range(runs["training.steps"])
     facts["engine"] = ", ".join(f"{name} ({count})" for name, count in runs["engine"].value_counts().items() if count)
-    facts["time"] = f"{_wall(runs):.0f} s from the first start to the last, {runs['train_s'].sum():.1f} s of training"
+    facts["time"] = f"{_wall(runs):.0f} s from first start to last end, {runs['train_s'].sum():.1f} s of training"
     for one in sweep.environments:
         facts["machine"] = f"{one.get('machine', '?')}, {one.get('system', '?')}"
         facts["versions"] = ", ".join(f"{k} {v}" for k, v in one.items() if k not in ("machine", "system"))
@@ -62,13 +56,6 @@ def name(run: pd.Series) -> str:
     if pd.isna(run["trial"]):
         return f"run {run['run']}, seed {run['seed']}"
     return f"trial {run['trial']}, seed {run['seed']}"
-
-
-def _class(section: object) -> str:
-    if not isinstance(section, dict):
-        return "none"
-    others = ", ".join(f"{key}={value}" for key, value in section.items() if key != "_target_")
-    return str(section.get("_target_", "")).rpartition(".")[2] + (f" ({others})" if others else "")
 
 
 def _range(values: pd.Series) -> str:

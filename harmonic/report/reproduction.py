@@ -16,13 +16,18 @@ PLAIN = (
 )
 
 PERCENTILES = "The share of our runs whose loss at this step is below the post's; ringed: outside their 95 % band."
+LEAST = 3  # seeds below which a configuration is there by the way, and has no band
 FEW = 40  # seeds below which a 95 % band is hardly one
 
 
 def reproduction(material: Material) -> Section | None:
     """The post's losses in the bands of ours, number by number, and its picture beside ours."""
-    runs = material.runs[material.runs["status"] == "complete"]
+    runs = material.runs[
+        (material.runs["status"] == "complete") & material.runs["run"].isin(material.curves["run"].unique())
+    ]
     labels = post.label(runs)
+    seeds = labels.value_counts()
+    labels = labels.where(labels.isin(seeds.index[seeds >= LEAST]))
     if labels.isna().all():
         return None
     runs, labels = runs[labels.notna()], labels.dropna()
@@ -43,23 +48,18 @@ def reproduction(material: Material) -> Section | None:
         )
     )
     blocks.append(Text(verdict(runs, material.curves, table)))
-    if table["n"].min() > 2:
-        outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
-        alt = (
-            f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside our 95 % band."
-        )
-        blocks.append(
-            Figure(
-                "post-percentiles",
-                figures.percentiles(table),
-                alt,
-                PERCENTILES,
-            )
-        )
+    if table["n"].min() >= LEAST:
+        blocks.append(_percentiles(table))
     if (picture := _picture(runs, labels)) is not None:
         blocks.append(picture)
     blocks.append(_numbers(table))
     return Section("The post reproduced", blocks)
+
+
+def _percentiles(table: pd.DataFrame) -> Figure:
+    outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
+    alt = f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside our 95 % band."
+    return Figure("post-percentiles", figures.percentiles(table), alt, PERCENTILES)
 
 
 def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> str:

@@ -1,0 +1,122 @@
+"""What a sweep was asked, as Hydra noted it in the sweep's folder.
+
+The note is a file like any other and may hold anything; here its shape is checked, so that what makes a page
+of it need not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from harmonic.errors import TableError
+from harmonic.search.settings import DIRECTIONS
+
+FILE = "multirun.yaml"
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search has beside its space. sampler, pruner: class and arguments; direction: of the first objective."""
+
+    n_trials: str
+    direction: str
+    seeds: str
+    sampler: str
+    pruner: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """config: name of the sweep file; overrides: those of the command line; space: the range of each swept key
+    as it was written; search: None of a grid."""
+
+    config: str = ""
+    overrides: tuple[str, ...] = ()
+    space: Mapping[str, str] = field(default_factory=dict)
+    search: Search | None = None
+
+
+def read(home: Path) -> Asked:
+    """What the sweep in this folder was asked.
+
+    Raises:
+        TableError: the note is not there, is no YAML, or is not of the shape that Hydra gives it.
+    """
+    path = home / FILE
+    try:
+        return _understood(yaml.safe_load(path.read_bytes()))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, TableError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise TableError(f"left out '{path}': {reason}; what was asked is not known") from error
+
+
+def _understood(content: object) -> Asked:
+    if not isinstance(content, dict) or not isinstance(hydra := content.get("hydra"), dict):
+        raise TableError("it must hold a section named hydra")
+    sweeper, job, overrides = (_part(hydra, name, dict, {}) for name in ("sweeper", "job", "overrides"))
+    given = [_part(overrides, name, list, []) for name in ("hydra", "task")]
+    for text in (one for part in given for one in part):
+        if not isinstance(text, str):
+            raise TableError(f"an override must be text; got {_short(text)}")
+    params = {str(key): str(value) for key, value in _part(sweeper, "params", dict, {}).items()}
+    space = {key.lstrip("+"): value for key, value in (params | _ranges(given[1])).items()}
+    # which of Hydra's modes it was goes without saying
+    words = [text for text in (*given[1], *given[0]) if not text.startswith("hydra.mode=")]
+    search = _search(sweeper) if "n_trials" in sweeper else None
+    return Asked(_part(job, "config_name", str, ""), tuple(words), space, search)
+
+
+def _search(sweeper: Mapping[str, Any]) -> Search:
+    direction = sweeper.get("direction") or DIRECTIONS[0]
+    first = direction[0] if isinstance(direction, list) and direction else direction
+    if first not in DIRECTIONS:
+        raise TableError(f"direction must be one of {', '.join(DIRECTIONS)}; got {_short(direction)}")
+    sampler, pruner = (_class(_part(sweeper, name, dict, {})) for name in ("sampler", "pruner"))
+    seeds, n_trials = sweeper.get("seeds"), sweeper["n_trials"]
+    if not isinstance(n_trials, int | str):  # text: an interpolation of OmegaConf's
+        raise TableError(f"n_trials must be a whole number; got {_short(n_trials)}")
+    return Search(str(n_trials), str(first), "" if seeds is None else str(seeds), sampler, pruner)
+
+
+def _part(section: Mapping[Any, Any], name: str, kind: type[Kind], missing: Kind) -> Kind:
+    """A key's value, which must be of this kind where there is one."""
+    value = section.get(name)
+    if value is None:
+        return missing
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TableError(f"{name} must be of kind {kind.__name__}; got {_short(value)}")
+    return value
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 40 else f"{text[:40]}..."
+
+
+def _class(section: Mapping[str, Any]) -> str:
+    """A class's name and arguments, as one would write them."""
+    name = str(section.get("_target_", "")).rpartition(".")[2]
+    others = ", ".join(f"{key}={value}" for key, value in section.items() if key != "_target_")
+    return (name or "none") + (f" ({others})" if others else "")
+
+
+def _ranges(overrides: list[str]) -> dict[str, str]:
+    """The sweeps among the overrides of a command line: their keys and ranges."""
+    parser, ranges = OverridesParser.create(), {}
+    for text in overrides:
+        try:
+            parsed = parser.parse_override(text)
+        except HydraException:
+            continue  # of another version of Hydra's
+        if parsed.is_sweep_override():
+            ranges[str(parsed.key_or_group)] = text.partition("=")[2]
+    return ranges
