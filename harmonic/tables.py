@@ -12,12 +12,13 @@ import json
 import os
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harmonic.errors import TableError
@@ -186,7 +187,8 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = frame.assign(begun=begun, made=frame["status"] != "failed")
     frame = frame.sort_values(["begun", "trial", "seed", "made", "started"])
     # a run that failed and was made again lies in the same folder; as in `read_rows`
-    frame = frame.drop(columns=["begun", "made"]).drop_duplicates("dir", keep="last", ignore_index=True)
+    frame = frame.drop(columns=["begun", "made"]).drop_duplicates("dir", keep="last")
+    frame = frame.drop_duplicates("run", ignore_index=True)  # somebody copied a folder
     marks = [marked for part in _parts(Path(path), "front") if (marked := _read(part)) is not None]
     if marks:
         columns = pa.concat_tables(marks).to_pydict()
@@ -206,7 +208,7 @@ def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
         TableError: there is no such folder, or no run in it.
     """
     runs = load_runs(path)["run"]
-    tables = [table for part in _parts(Path(path), "curves") if (table := _read(part)) is not None]
+    tables = list(_of_new_runs(table for part in _parts(Path(path), "curves") if (table := _read(part)) is not None))
     joined = pa.concat_tables(tables) if tables else pa.table({n: pa.array([], k) for n, k in CURVE.items()})
     joined = joined.set_column(0, "run", joined["run"].combine_chunks().dictionary_encode())
     frame: pd.DataFrame = joined.to_pandas()
@@ -214,6 +216,16 @@ def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = frame[frame["run"].notna()]
     # a run's steps lie in one part, in order
     return frame.sort_values("run", kind="stable", ignore_index=True)
+
+
+def _of_new_runs(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Curves, each run's once, though a folder and its copy hold it twice."""
+    known = set[str]()
+    for table in tables:
+        runs = table["run"].unique()
+        again = known.intersection(runs.to_pylist())
+        known.update(runs.to_pylist())
+        yield table.filter(pc.invert(pc.is_in(table["run"], pa.array(again, pa.string())))) if again else table
 
 
 def _parts(path: Path, kind: str) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -90,6 +91,18 @@ def test_a_path_gives_the_runs_that_lie_in_it(tmp_path: Path) -> None:
     assert load_runs(tmp_path / "run")["run"].tolist() == ["single"]
     assert load_curves(tmp_path / "sweep" / "1")["run"].unique().tolist() == ["s1"]
     assert load_runs(tmp_path)["dir"].loc[12] in (str(tmp_path / "run" / "x"), str(tmp_path / "sweep" / "11"))
+
+
+def test_a_copied_folder_adds_nothing(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "sweep", f"s{number}", number)
+    whole = load_runs(tmp_path), load_curves(tmp_path)
+    shutil.copytree(tmp_path / "sweep", tmp_path / "sweep copied")
+    write(tmp_path / "sweep copied", "s3", 3)
+    runs, curves = load_runs(tmp_path), load_curves(tmp_path)
+    assert sorted(runs["run"]) == ["s0", "s1", "s2", "s3"]
+    known = curves[curves["run"] != "s3"].astype({"run": str}).reset_index(drop=True)
+    pd.testing.assert_frame_equal(known, whole[1].astype({"run": str}))
 
 
 def test_curves_are_long_and_ordered(tmp_path: Path) -> None:
