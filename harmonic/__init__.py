@@ -20,15 +20,15 @@ __all__ = ["HarmonicError", "compare", "load_curves", "load_model", "load_runs"]
 if TYPE_CHECKING:
     from harmonic.comparison import compare
     from harmonic.errors import HarmonicError
+    from harmonic.loading import load_curves, load_runs
     from harmonic.models import load_model
-    from harmonic.tables import load_curves, load_runs
 
 _HOMES = {
     "compare": "harmonic.comparison",
     "HarmonicError": "harmonic.errors",
-    "load_curves": "harmonic.tables",
+    "load_curves": "harmonic.loading",
     "load_model": "harmonic.models",
-    "load_runs": "harmonic.tables",
+    "load_runs": "harmonic.loading",
 }
 
 

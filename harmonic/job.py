@@ -223,9 +223,9 @@ def _curve(result: Result) -> dict[str, Any]:
 
 def draw(config: Config, place: Place) -> None:
     """Write the figures of a run into its folder, from what is on disk."""
-    from harmonic import figures
+    from harmonic import figures, loading
 
-    trial, curve = Trial(config), tables.load_curves(place.folder)
+    trial, curve = Trial(config), loading.load_curves(place.folder)
     points, grid, level = figures.sample_frame(trial.sample), figures.grid_frame(trial.regions), trial.regions.level
     figures.save(figures.data(points, grid, level), place.folder / "data.png")
     figures.save(figures.curve(curve), place.folder / "curve.png")

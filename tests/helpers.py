@@ -43,18 +43,23 @@ class CommandLine:
         self._capsys.readouterr()
         with self._patch.context() as patch:
             patch.chdir(self.folder)
-            patch.setattr(sys, "argv", ["harmonic", *arguments])
-            patch.delenv("HYDRA_FULL_ERROR", raising=False)
-            try:
-                cli.main()
-                code = 0
-            except SystemExit as leaving:
-                code = int(leaving.code or 0)
-            finally:
-                os.environ.pop("HYDRA_FULL_ERROR", None)
-                _close_logs()
+            code = exit_code(patch, *arguments)
         captured = self._capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
+
+
+def exit_code(patch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run `harmonic` in this process and folder; whatever it raises but its exit is a bug."""
+    patch.setattr(sys, "argv", ["harmonic", *arguments])
+    patch.delenv("HYDRA_FULL_ERROR", raising=False)
+    try:
+        cli.main()
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        _close_logs()
+    return 0
 
 
 def _close_logs() -> None:

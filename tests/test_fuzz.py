@@ -10,7 +10,6 @@ import logging
 import os
 import random
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,11 +21,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harmonic import cli, load_curves, load_model, load_runs, tables
+from harmonic import load_curves, load_model, load_runs, tables
 from harmonic.errors import HarmonicError
 from harmonic.report.material import gather
 from harmonic.search.study import load_study
-from helpers import Outcome, _close_logs
+from helpers import Outcome, exit_code
 
 CASES = int(os.environ.get("HARMONIC_FUZZ", "250"))
 fuzz = settings(max_examples=CASES, suppress_health_check=list(HealthCheck))
@@ -74,20 +73,12 @@ WILD = st.one_of(
 
 
 def harmonic(*arguments: str) -> Outcome:
-    """The command in this process and folder; whatever it raises but its exit is a bug."""
-    out, err = io.StringIO(), io.StringIO()
+    """The command in this process and folder."""
+    out, err, handlers = io.StringIO(), io.StringIO(), list(logging.getLogger().handlers)
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["harmonic", *arguments])
-        patch.delenv("HYDRA_FULL_ERROR", raising=False)
-        handlers = list(logging.getLogger().handlers)
         try:
-            cli.main()
-            code = 0
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
+            code = exit_code(patch, *arguments)
         finally:
-            os.environ.pop("HYDRA_FULL_ERROR", None)
-            _close_logs()
             logging.getLogger().handlers[:] = handlers
     return Outcome(code, out.getvalue(), err.getvalue())
 

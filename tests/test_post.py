@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 import bare
-from harmonic import post, tables
+from harmonic import loading, post, tables
 from harmonic.compose import compose
 from harmonic.errors import TableError
 from harmonic.job import Place, execute
@@ -67,7 +67,7 @@ def make(folder: Path, number: int, config: Config, seed: int) -> None:
 
 
 def test_each_published_number_lies_in_the_range_of_our_seeds(replicates: Path) -> None:
-    table = post.compare(tables.load_runs(replicates), tables.load_curves(replicates))
+    table = post.compare(loading.load_runs(replicates), loading.load_curves(replicates))
     assert len(table) == 41
     assert (table["n"] == len(SEEDS)).all()
     outside = table[(table["published"] < table["least"]) | (table["published"] > table["greatest"])]
@@ -84,8 +84,8 @@ def test_the_exception_is_rare() -> None:
 
 
 def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = tables.load_runs(replicates)
-    table = post.summarize(runs, tables.load_curves(replicates))
+    runs = loading.load_runs(replicates)
+    table = post.summarize(runs, loading.load_curves(replicates))
     assert table["step"].tolist() == [1000, 900, 1900]
     assert table["published"].round(2).tolist() == [231.09, 329.94, 92.98]
     deep = runs[post.label(runs) == "post_deep"]
@@ -100,7 +100,7 @@ def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytes
 
 
 def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
-    runs = tables.load_runs(replicates)
+    runs = loading.load_runs(replicates)
     others = runs.assign(**{"optimizer.lr": 0.5})
     assert post.label(runs).notna().all()
     assert post.label(others).isna().all()
@@ -110,7 +110,7 @@ def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
 
 def test_the_fit_improves_and_extrapolation_does_not(replicates: Path) -> None:
     """The post's own conclusion, over our seeds."""
-    runs = tables.load_runs(replicates)
+    runs = loading.load_runs(replicates)
     median = runs.groupby(post.label(runs))[["dense_rmse", "sparse_rmse"]].median()
     dense, sparse = median["dense_rmse"].to_dict(), median["sparse_rmse"].to_dict()
     assert dense["post_deep"] < dense["post_sgd"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from harmonic.errors import HarmonicError
+from harmonic.loading import load_curves, load_runs
 from harmonic.post import label, summarize
-from harmonic.tables import load_curves, load_runs
 
 BEST = 3  # trials shown of a sweep
 

@@ -16,10 +16,11 @@ from pandas.api.types import union_categoricals
 from harmonic import environment
 from harmonic.configurations import config_columns, numbered, objective, ranked, swept, without_repeats
 from harmonic.errors import TableError
+from harmonic.loading import load_curves, load_runs
 from harmonic.report import asked
 from harmonic.report.asked import Asked
 from harmonic.search.fresh import SUBFOLDER
-from harmonic.tables import FOLDER, load_curves, load_runs
+from harmonic.tables import FOLDER
 
 SINGLES = "single runs"  # how runs of no sweep are called together
 

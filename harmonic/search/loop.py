@@ -21,11 +21,12 @@ from harmonic.job import Outcome
 from harmonic.progress import SweepProgress
 from harmonic.search.candidate import STATES, Candidate, Piece, Replicate, Stage
 from harmonic.search.crews import Crew
+from harmonic.search.judge import Judge
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
 from harmonic.search.share import Alone
 from harmonic.search.space import Space
-from harmonic.search.study import FINISHED, KEPT, Judge
+from harmonic.search.study import FINISHED, KEPT
 
 SAME_ERRORS = 3  # in a row: the fault is not the trial's
 

@@ -20,7 +20,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 
@@ -233,47 +233,3 @@ def _lost(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     # where `RetryHeartbeatStaleTrialCallback.retry_history` looks, which warns at every call that it is experimental
     again = {number for one in trials for number in one.system_attrs.get("retry_history", ())}
     return [one for one in failed if one.number in again or not kept(one)]
-
-
-class Judge:
-    """Reports to the pruner, and asks it. A study of several objectives knows no pruning: there a second
-    study of the same storage, `<name>-pruning`, holds one column's reports.
-
-    Args:
-        study: the sweep's.
-        pruner: its pruner.
-    """
-
-    def __init__(self, study: Study, pruner: BasePruner) -> None:
-        self._shadow: Study | None = None
-        if len(study.directions) > 1:
-            self._shadow = optuna.create_study(
-                storage=study._storage, study_name=f"{study.study_name}-pruning", pruner=pruner,
-                sampler=optuna.samplers.RandomSampler(), load_if_exists=True,
-            )  # fmt: skip
-        self._trials: dict[int, Trial] = {}
-
-    def prunes(self, trial: Trial, step: int, value: float) -> bool:
-        """Report a trial's value at a step; whether to end it there."""
-        judged = self._judged(trial)
-        frozen = judged.study._storage.get_trial(judged._trial_id)
-        if step not in frozen.intermediate_values:
-            judged.report(value, step)
-        return judged.should_prune()
-
-    def end(self, trial: Trial, state: TrialState, value: float | None) -> None:
-        """The trial has ended so."""
-        judged = self._trials.pop(trial.number, None)
-        if judged is not None:
-            judged.study.tell(judged, value if state is TrialState.COMPLETE else None, state=state)
-
-    def _judged(self, trial: Trial) -> Trial:
-        if self._shadow is None:
-            return trial
-        if trial.number not in self._trials:
-            running = self._shadow.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-            mine = [one for one in running if one.user_attrs.get("trial") == trial.number]
-            judged = Trial(self._shadow, mine[0]._trial_id) if mine else self._shadow.ask()
-            judged.set_user_attr("trial", trial.number)
-            self._trials[trial.number] = judged
-        return self._trials[trial.number]

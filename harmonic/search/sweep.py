@@ -28,12 +28,13 @@ from harmonic.progress import SweepProgress, say
 from harmonic.search import fresh, results
 from harmonic.search.candidate import Replicate, Stage, plan
 from harmonic.search.crews import Batches, Crew, Streaming
+from harmonic.search.judge import Judge
 from harmonic.search.loop import Search
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
 from harmonic.search.settings import Settings
 from harmonic.search.share import Alone, Shared
 from harmonic.search.space import Space
-from harmonic.search.study import JOURNAL, Identity, Judge, agree, finished, mend_journal, open_study, public
+from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journal, open_study, public
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
 

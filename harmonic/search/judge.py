@@ -1,0 +1,52 @@
+"""What a pruner is told of a trial, and what it says."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+
+class Judge:
+    """Reports to the pruner, and asks it. A study of several objectives knows no pruning: there a second
+    study of the same storage, `<name>-pruning`, holds one column's reports.
+
+    Args:
+        study: the sweep's.
+        pruner: its pruner.
+    """
+
+    def __init__(self, study: Study, pruner: BasePruner) -> None:
+        self._shadow: Study | None = None
+        if len(study.directions) > 1:
+            self._shadow = optuna.create_study(
+                storage=study._storage, study_name=f"{study.study_name}-pruning", pruner=pruner,
+                sampler=optuna.samplers.RandomSampler(), load_if_exists=True,
+            )  # fmt: skip
+        self._trials: dict[int, Trial] = {}
+
+    def prunes(self, trial: Trial, step: int, value: float) -> bool:
+        """Report a trial's value at a step; whether to end it there."""
+        judged = self._judged(trial)
+        frozen = judged.study._storage.get_trial(judged._trial_id)
+        if step not in frozen.intermediate_values:
+            judged.report(value, step)
+        return judged.should_prune()
+
+    def end(self, trial: Trial, state: TrialState, value: float | None) -> None:
+        """The trial has ended so."""
+        judged = self._trials.pop(trial.number, None)
+        if judged is not None:
+            judged.study.tell(judged, value if state is TrialState.COMPLETE else None, state=state)
+
+    def _judged(self, trial: Trial) -> Trial:
+        if self._shadow is None:
+            return trial
+        if trial.number not in self._trials:
+            running = self._shadow.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            mine = [one for one in running if one.user_attrs.get("trial") == trial.number]
+            judged = Trial(self._shadow, mine[0]._trial_id) if mine else self._shadow.ask()
+            judged.set_user_attr("trial", trial.number)
+            self._trials[trial.number] = judged
+        return self._trials[trial.number]
