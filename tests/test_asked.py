@@ -94,3 +94,10 @@ def test_a_report_is_whole_whatever_the_note_holds(harmonic_command: CommandLine
     page = report([home]).read_text()
     assert f"Left out &#39;{home / FILE}&#39;: " in page
     assert all(title in page for title in ("The best configurations", "What was swept", "The networks"))
+
+
+def test_a_password_is_not_told(tmp_path: Path) -> None:
+    storage = "hydra.sweeper.storage=postgresql://me:secret@host/db"
+    noted = {"hydra": {"overrides": {"hydra": [storage], "task": ["seed=1"]}}}
+    (tmp_path / FILE).write_text(yaml.safe_dump(noted))
+    assert read(tmp_path).overrides == ("seed=1", storage.replace("secret", "***"))

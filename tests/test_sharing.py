@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 import postgresql
 from harmonic import load_runs
-from harmonic.search.study import SILENT_BEATS, _storage, finished, kept, lost, public
+from harmonic.search.settings import public
+from harmonic.search.study import SILENT_BEATS, _storage, finished, kept, lost
 from process import Command
 
 SEARCH = ("-cn", "width_lr", "training.steps=200", "data.points=40", "hydra.launcher.executor.workers=1",

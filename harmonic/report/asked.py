@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from harmonic.errors import TableError
-from harmonic.search.settings import DIRECTIONS
+from harmonic.search.settings import DIRECTIONS, public
 
 FILE = "multirun.yaml"
 
@@ -70,7 +70,7 @@ def _understood(content: object) -> Asked:
     params = {str(key): str(value) for key, value in _part(sweeper, "params", dict, {}).items()}
     space = {key.lstrip("+"): value for key, value in (params | _ranges(given[1])).items()}
     # which of Hydra's modes it was goes without saying
-    words = [text for text in (*given[1], *given[0]) if not text.startswith("hydra.mode=")]
+    words = [_without_password(text) for text in (*given[1], *given[0]) if not text.startswith("hydra.mode=")]
     search = _search(sweeper) if "n_trials" in sweeper else None
     return Asked(_part(job, "config_name", str, ""), tuple(words), space, search)
 
@@ -85,6 +85,11 @@ def _search(sweeper: Mapping[str, Any]) -> Search:
     if not isinstance(n_trials, int | str):  # text: an interpolation of OmegaConf's
         raise TableError(f"n_trials must be a whole number; got {_short(n_trials)}")
     return Search(str(n_trials), str(first), "" if seeds is None else str(seeds), sampler, pruner)
+
+
+def _without_password(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return f"{key}{equals}{public(value)}" if key == "hydra.sweeper.storage" else override
 
 
 def _part(section: Mapping[Any, Any], name: str, kind: type[Kind], missing: Kind) -> Kind:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from harmonic.errors import ConfigError
 from harmonic.schema import OBJECTIVES, SEEDS
@@ -131,3 +133,11 @@ def _seeds(key: str, value: Any) -> Sequence[int]:
     if not valid or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < SEEDS for s in seeds):
         raise _broken(key, f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value)
     return list(seeds)
+
+
+def public(url: str | None) -> str:
+    """A storage's URL as it may be shown: without its password."""
+    try:
+        return make_url(url or "").render_as_string(hide_password=True)
+    except ArgumentError:
+        return str(url)

@@ -21,11 +21,10 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartb
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from harmonic.errors import ConfigError
-from harmonic.search.settings import Settings
+from harmonic.search.settings import Settings, public
 
 JOURNAL = "study.journal"
 IDENTITY = "harmonic"  # the study's attribute that holds its space and base config
@@ -119,14 +118,6 @@ def _engine(url: str, grace: int | None) -> dict[str, Any]:
         # a machine that falls asleep in the midst of a transaction would hold up all others
         engine["connect_args"] = {"options": f"-c idle_in_transaction_session_timeout={grace}s"}
     return engine
-
-
-def public(url: str | None) -> str:
-    """A storage's URL as it may be shown: without its password."""
-    try:
-        return make_url(url or "").render_as_string(hide_password=True)
-    except ArgumentError:
-        return str(url)
 
 
 def mend_journal(path: Path) -> str | None:

@@ -31,10 +31,10 @@ from harmonic.search.crews import Batches, Crew, Streaming
 from harmonic.search.judge import Judge
 from harmonic.search.loop import Search
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
-from harmonic.search.settings import Settings
+from harmonic.search.settings import Settings, public
 from harmonic.search.share import Alone, Shared
 from harmonic.search.space import Space
-from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journal, open_study, public
+from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journal, open_study
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
 
