@@ -15,7 +15,7 @@ demo: .venv/installed
 	$(BIN)/harmonic-report outputs/post outputs/width_lr
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: .venv/installed
 	$(BIN)/ruff check .
