@@ -26,6 +26,7 @@ DEVICES = ("auto", "cpu", "cuda")
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "sin", "snake")
 OBJECTIVES = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "train_s")
 SEEDS = 2**32  # torch's generator on the CPU keeps the lower 32 bits of a seed
+TOO_LARGE = 2**63  # for a whole number of the table
 
 # what is a whole number however its range is written
 WHOLE = ("seed", "data.points", "data.seed", "model.width", "model.depth", "model.seed",
@@ -126,7 +127,7 @@ def _section(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     target = values.get("_target_")
     if not isinstance(target, str) or "." not in target:
         raise ConfigError.broken(f"{name}._target_", "the dotted path of a class", target)
-    section = dict(values)
+    section = {key: _held(f"{name}.{key}", value) for key, value in values.items()}
     if name == "optimizer":
         lr = section.get("lr")
         section["lr"] = _real("optimizer.lr", lr, "a finite number > 0", lambda v: v > 0)
@@ -178,6 +179,13 @@ def _known_keys(name: str, section: Mapping[str, Any], known: Sequence[str]) -> 
 def _whole(key: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError.broken(key, f"a whole number >= {least}", value)
+    return int(_held(key, value))
+
+
+def _held(key: str, value: Any) -> Any:
+    """A value, if it is no whole number that is too large for the table."""
+    if isinstance(value, int) and not -TOO_LARGE <= value < TOO_LARGE:
+        raise ConfigError.broken(key, "a whole number that 64 bits hold", value)
     return value
 
 
@@ -188,7 +196,8 @@ def _seed(key: str, value: object) -> int:
 
 
 def _real(key: str, value: object, rule: str, holds: Callable[[float], bool]) -> float:
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    number = float(_held(key, value)) if valid else math.nan
     if not math.isfinite(number) or not holds(number):
         raise ConfigError.broken(key, rule, value)
     return number

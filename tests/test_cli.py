@@ -113,7 +113,9 @@ BAD = [
     "optimizer.lr=nan", "optimizer=adamm", "modle.width=3", "training.steps=0", "training.engine=foo",
     "data.points=1", "data.noise=-1", "region.mass=1.5", "seed=-1", "objective=foo", "model.widht=3",
     "+optimizer.foo=3", "optimizer._target_=torch.optim.Foo", "hydra.run.dir=taken/here", "model=null",
-    "seed=range(0,", "region.mass=0.99999",
+    "seed=range(0,", "region.mass=0.99999", "model.width=99999999999999999999", "+optimizer.foo=-99999999999999999999",
+    "optimizer.lr=99999999999999999999", "data.points=99999999999999999999", "training.steps=99999999999999999999",
+    "model.width=99999999999",
 ]  # fmt: skip
 
 
