@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 from distributed import Client
 
+from process import PATIENCE_S
+
 DASK = str(Path(sys.executable).with_name("dask"))
-PATIENCE_S = 60
 HERE = str(Path(__file__).parent)
 
 

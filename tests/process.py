@@ -23,6 +23,7 @@ _forks.set_forkserver_preload(
     ["harmonic.cli", "harmonic.hydra_jobs", "harmonic.search.sweep", "harmonic.engines.native",
      "harmonic.engines.torch", "pandas", "distributed", "psycopg"]
 )  # fmt: skip
+PATIENCE_S = 240.0  # before a command is taken to hang, on a machine that has much else to do
 
 
 class Command:
@@ -62,7 +63,7 @@ class Command:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float = PATIENCE_S) -> int:
         """Its exit code.
 
         Raises:
@@ -74,7 +75,7 @@ class Command:
             raise TimeoutError(f"'harmonic' must end within {timeout} s; what it has said: {self.said}")
         return self._process.exitcode
 
-    def communicate(self, timeout: float) -> tuple[str, str]:
+    def communicate(self, timeout: float = PATIENCE_S) -> tuple[str, str]:
         """What it has said by its end, on stdout and on stderr."""
         self.wait(timeout)
         return self.said
@@ -84,7 +85,7 @@ class Command:
         out, err = ((self._output / name).read_text() for name in ("out", "err"))
         return out, err
 
-    def until(self, ready: Callable[[], object], timeout: float = 60) -> None:
+    def until(self, ready: Callable[[], object], timeout: float = PATIENCE_S) -> None:
         """Wait for something that it does."""
         began = time.monotonic()
         while not ready():

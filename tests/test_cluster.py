@@ -60,7 +60,7 @@ def test_a_sweep_is_that_on_threads(
 def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path, cluster: DaskCluster) -> None:
     sweep = begun(tmp_path, *LONG, *cluster.arguments)
     cluster.worker_processes()[0].kill()
-    _, err = sweep.communicate(timeout=120)
+    _, err = sweep.communicate()
     assert (sweep.returncode, err) == (0, "")
     assert load_runs(tmp_path / "s")["status"].tolist() == ["complete"] * 6
 
@@ -80,7 +80,7 @@ def test_an_interrupt_ends_training_in_the_workers(tmp_path: Path, cluster: Dask
     )
     time.sleep(1)  # the long ones have begun
     sweep.send_signal(signal.SIGINT)
-    _, err = sweep.communicate(timeout=30)
+    _, err = sweep.communicate()
     kept = len(load_runs(tmp_path / "s"))
     assert (sweep.returncode, err) == (130, f"harmonic: interrupted: {kept} of 4 runs are in the table\n")
     time.sleep(2)
@@ -92,7 +92,7 @@ def test_without_its_scheduler_a_sweep_ends_and_goes_on_later(harmonic_command: 
     with dask_cluster(tmp_path / "cluster", workers=1) as cluster:
         sweep = begun(tmp_path, *LONG, *cluster.arguments)
         cluster.processes[0].kill()
-        _, err = sweep.communicate(timeout=60)
+        _, err = sweep.communicate()
     kept = load_runs(tmp_path / "s")
     address = cluster.arguments[1].partition("=")[2]
     assert sweep.returncode == 1

@@ -14,7 +14,7 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 import postgresql
@@ -76,7 +76,7 @@ def test_four_sweepers_one_of_them_killed(server: postgresql.Server, tmp_path: P
     sweepers = [start(server, tmp_path / name, *seeds) for name in ("here", "here", "there", "elsewhere")]
     sweepers[0].until(lambda: made(tmp_path) >= 8)
     sweepers[0].kill()
-    ends = [(one.communicate(timeout=120), one.returncode) for one in sweepers]
+    ends = [(one.communicate(), one.returncode) for one in sweepers]
     assert [(err, code) for (_, err), code in ends] == [("", -9), ("", 0), ("", 0), ("", 0)]
     agrees(server, tmp_path, 40)
     values = {out.split("valid_rmse")[-1] for (out, _), _ in ends[1:]}
@@ -90,17 +90,33 @@ def gone(server: postgresql.Server) -> str:
     )
 
 
+def fall_asleep(server: postgresql.Server, sweeper: Command) -> None:
+    """Have a sweeper stand still, and not in the midst of a transaction, which the server would end."""
+    busy = text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> 'idle' "
+                "AND pid <> pg_backend_pid()")  # fmt: skip
+    engine = create_engine(server.url)
+    with engine.connect() as connection:
+        while True:
+            sweeper.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)  # what was on its way has arrived
+            if connection.execute(busy).scalar_one() == 0:
+                break
+            connection.rollback()
+            sweeper.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+    engine.dispose()
+
+
 def test_a_sweeper_that_stood_still_gives_up_what_was_taken_over(server: postgresql.Server, tmp_path: Path) -> None:
     slow = ("hydra.sweeper.n_trials=5", "training.steps=15000", "data.points=1000")  # half a second a trial
     asleep = start(server, tmp_path / "asleep", *slow)
     asleep.until(lambda: made(tmp_path) >= 2)
-    time.sleep(0.3)  # in training, no transaction is open
-    asleep.send_signal(signal.SIGSTOP)
+    fall_asleep(server, asleep)
     awake = start(server, tmp_path / "awake", *slow)
-    assert awake.communicate(timeout=120)[1] == ""
+    assert awake.communicate()[1] == ""
     assert awake.returncode == 0
     asleep.send_signal(signal.SIGCONT)
-    _, err = asleep.communicate(timeout=60)
+    _, err = asleep.communicate()
     assert (asleep.returncode, err) == (0, "")
     with study(server) as shared:
         assert len(lost(shared)) == 1
@@ -125,7 +141,7 @@ def test_without_its_database_a_sweep_ends_in_a_line(server: postgresql.Server, 
     sweep = start(server, tmp_path / "s", "hydra.sweeper.n_trials=1000")
     sweep.until(lambda: made(tmp_path) >= 3)
     server.stop()
-    _, err = sweep.communicate(timeout=60)
+    _, err = sweep.communicate()
     assert sweep.returncode == 1
     assert err == gone(server)
     assert len(load_runs(tmp_path)) >= 3
