@@ -47,16 +47,20 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME]))
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
+    if lost := [run for part in _whole(Path(path), "lost") for run in part["run"].to_pylist()]:
+        frame = frame[~frame["run"].isin(lost)]
     begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
     frame = frame.assign(begun=begun, made=frame["status"] != "failed")
     frame = frame.sort_values(["begun", "trial", "seed", "made", "started"])
     # a run that failed and was made again lies in the same folder; as in `read_rows`
     frame = frame.drop(columns=["begun", "made"]).drop_duplicates("dir", keep="last")
     frame = frame.drop_duplicates("run", ignore_index=True)  # somebody copied a folder
-    marks = [marked for part in _parts(Path(path), "front") if (marked := read_part(part)) is not None]
-    if marks:
+    if marks := list(_whole(Path(path), "front")):
         columns = pa.concat_tables(marks).to_pydict()
-        front = dict(zip(columns["run"], columns[FRONT], strict=True))
+        front = dict[str, bool]()
+        for run, mark in zip(columns["run"], columns[FRONT], strict=True):
+            # of several sweepers' marks some are older; who has left the front does not come back
+            front[run] = mark and front.get(run, True)
         frame[FRONT] = frame["run"].map(front).astype("boolean")
     return frame
 
@@ -92,6 +96,11 @@ def _of_new_runs(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         again = known.intersection(runs.to_pylist())
         known.update(runs.to_pylist())
         yield table.filter(pc.invert(pc.is_in(table["run"], pa.array(again, pa.string())))) if again else table
+
+
+def _whole(path: Path, kind: str) -> Iterator[pa.Table]:
+    """What is whole of the parts of this kind."""
+    return (table for part in _parts(path, kind) if (table := read_part(part)) is not None)
 
 
 def _parts(path: Path, kind: str) -> Iterator[Path]:

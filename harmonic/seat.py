@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 from harmonic.errors import ConfigError
 
 LOCK = ".lock"
+TOKEN = ".seat"
 
 
 class Seat:
@@ -40,7 +42,15 @@ class Seat:
                         "hydra.sweep.dir, or a hydra.sweeper.storage that sweeps share"
                     ) from None
         self.first = number == 0
-        self.owner = f"{socket.gethostname()}:{home}#{number}"
+        self._token = home / f"{TOKEN}-{number}"
+
+    @property
+    def owner(self) -> str:
+        """What tells this seat from all others, and stays when a sweep takes it again. The host's name and the path
+        would not do: of containers they may be alike."""
+        if not self._token.is_file() or not self._token.read_text():
+            self._token.write_text(secrets.token_hex(8))
+        return f"{socket.gethostname()}:{self._token.read_text()}"
 
     def __enter__(self) -> Seat:
         return self

@@ -54,7 +54,13 @@ CURVE = {
     "sparse_rmse": pa.float64(),
 }
 MARKS = {"run": pa.string(), FRONT: pa.bool_()}
-_COLUMNS = {"runs": IDENTITY | OUTCOME, "curves": CURVE, "front": MARKS}  # by the beginning of a part's name
+# by the beginning of a part's name
+_COLUMNS = {
+    "runs": IDENTITY | OUTCOME,
+    "curves": CURVE,
+    "front": MARKS,
+    "lost": {"run": pa.string()},
+}  # by the beginning of a part's name
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -116,6 +122,11 @@ def write_front(table: Path, runs: Mapping[str, bool]) -> None:
     table.mkdir(parents=True, exist_ok=True)
     marks = pa.table([list(runs), list(runs.values())], pa.schema(MARKS))
     _write_part(table / "front-0.parquet", marks)
+
+
+def write_lost(table: Path, runs: Sequence[str]) -> None:
+    """Mark runs that count no more, for their trial runs again under another number; in place of earlier marks."""
+    _write_part(table / "lost-0.parquet", pa.table([list(runs)], pa.schema({"run": pa.string()})))
 
 
 def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:

@@ -135,3 +135,10 @@ class Deadly(nn.Sequential):
             os.kill(os.getpid(), signal.SIGKILL)
         value: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return value
+
+
+class DeadlyAt(Deadly):
+    """A module that kills the process that trains it, if it is the third."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__(k == 3)

@@ -138,17 +138,15 @@ class Candidate:
         self._reached += 1
         self._queue_stage()
 
-    def end(self, pruned: bool) -> list[Replicate]:
-        """Settle how the trial ended; the replicates that are thereby ended in mid-run."""
+    def end(self, pruned: bool) -> None:
+        """Settle how the trial ended, and with it the replicates that are in mid-run."""
         statuses = {one.status for one in self.replicates}
         self.status = next(
             (bad for bad in ("failed", "diverged") if bad in statuses), "pruned" if pruned else "complete"
         )
-        cut = [one for one in self.replicates if one.status == "paused"]
-        for one in cut:
-            assert one.outcome is not None
-            one.outcome = replace(one.outcome, columns={**one.outcome.columns, "status": "pruned"})
-        return cut
+        for one in self.replicates:
+            if one.status == "paused" and one.outcome is not None:
+                one.outcome = replace(one.outcome, columns={**one.outcome.columns, "status": "pruned"})
 
     def results(self) -> list[float]:
         """The trial's values, one an objective: means over its replicates."""

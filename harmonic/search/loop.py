@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +67,8 @@ class Search:
         self._best, self._since_best = self._best_so_far()
         self._note = ""
         for trial in self.share.left_running():
-            self._take_up(trial)
+            with suppress(UpdateFinishedTrialError):  # taken over meanwhile
+                self._take_up(trial)
         while True:
             while self.crew.room > 0 and (piece := self._next_piece()):
                 self.crew.put(piece)
@@ -103,8 +105,11 @@ class Search:
                 return piece
         if not self._may_ask():
             return None
-        trial = self.share.ask()
-        return self._take_up(trial).next_piece() if trial is not None else None
+        try:
+            trial = self.share.ask()
+            return self._take_up(trial).next_piece() if trial is not None else None
+        except UpdateFinishedTrialError:  # taken over while its parameters were drawn
+            return None
 
     def _may_ask(self) -> bool:
         settings = self.settings
@@ -138,7 +143,7 @@ class Search:
             self._errors.append(str(outcome.columns["error"]))
         else:
             self._errors.clear()
-        if piece.candidate.receive(piece, outcome, self.settings.max_retries):
+        if piece.candidate.receive(piece, outcome, self.settings.max_retries) and self.share.writes_early:
             self.crew.enter(piece.replicate)
         if len(self._errors) >= SAME_ERRORS and len(set(self._errors[-SAME_ERRORS:])) == 1:
             raise RunFailed(f"the sweep ends, for {SAME_ERRORS} runs in a row failed alike with {self._errors[-1]}")
@@ -151,8 +156,12 @@ class Search:
         if not (candidate.spoilt or pruned or candidate.at_last_stage):
             candidate.next_stage()
             return False
-        for cut in candidate.end(pruned and not candidate.at_last_stage):
-            self.crew.enter(cut)
+        if not self.share.holds(candidate.trial):
+            raise UpdateFinishedTrialError
+        candidate.end(pruned and not candidate.at_last_stage)
+        for replicate in candidate.replicates:
+            if replicate.ended:
+                self.crew.enter(replicate)
         return True
 
     def _tell(self, candidate: Candidate) -> bool:

@@ -34,7 +34,7 @@ def best_trials(study: Study) -> list[FrozenTrial]:
 def write(
     study: Study, home: Path, objectives: Sequence[str], again: Callable[[FrozenTrial], str | None]
 ) -> list[dict[str, Any]]:
-    """Write the results file and mark the front in the table; the best trials, as the file has them.
+    """Write the results file and mark the front and the lost in the table; the best trials, as the file has them.
 
     Args:
         again: the command that repeats a trial; None: there is none.
@@ -51,11 +51,19 @@ def write(
         found = dict(solutions[0])
         results |= {"best_params": found.pop("params"), "best_value": found.pop("values")[0]}
         results |= {f"best_{key}": value for key, value in found.items()}
+    mark_lost(study, home / tables.FOLDER)
     states = [one.state.name.lower() for one in study.get_trials(deepcopy=False)]
     results["trials"] = {state: states.count(state) for state in sorted(set(states))}
     text = yaml.safe_dump(results, sort_keys=False, allow_unicode=True, width=1000)
     write_atomically(home / FILE, text.encode())
     return solutions
+
+
+def mark_lost(study: Study, table: Path) -> None:
+    """Tell the table which of its runs are of trials that were lost, if a sweep stood still with their rows written."""
+    numbers = {one.number for one in lost(study)}
+    if runs := [row["run"] for row in (tables.read_rows(table) if numbers else ()) if row["trial"] in numbers]:
+        tables.write_lost(table, runs)
 
 
 def mark_front(study: Study, table: Path) -> None:
@@ -114,10 +122,10 @@ def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequenc
 def causes(study: Study) -> dict[str, list[int]]:
     """The numbers of the trials that have no value, by cause."""
     numbers = dict[str, list[int]]()
-    again = {one.number for one in lost(study)}
+    gone = {one.number for one in lost(study)}
     for one in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-        if one.number in again:
-            numbers.setdefault("lost with their sweeper, and run again under other numbers", []).append(one.number)
+        if one.number in gone:
+            numbers.setdefault("lost with their sweeper, and replaced by others", []).append(one.number)
             continue
         status, error = kept(one).get("status", "failed"), kept(one).get("error", "no value")
         cause = (

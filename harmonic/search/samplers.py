@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harmonic.errors import ConfigError
 from harmonic.job import reason
 from harmonic.search.cma import GuardedCmaEsSampler
+from harmonic.search.qmc import NumberedQMCSampler
 from harmonic.search.space import Space
 
 # What Optuna imports only when the first trial that needs it is drawn.
@@ -26,6 +27,8 @@ _NEEDS = {"CmaEsSampler": "cmaes"}
 
 # Samplers whose seed names one order of points for the whole study, wherever it is taken up.
 _SEQUENCES = (QMCSampler, GridSampler)
+
+_OURS: dict[type, type] = {CmaEsSampler: GuardedCmaEsSampler, QMCSampler: NumberedQMCSampler}
 
 
 class Numbered(BaseSampler):
@@ -84,7 +87,7 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
         ConfigError: there is no such class, it refuses its arguments, or needs a package that is not there.
     """
     kind = _class("sampler", section, BaseSampler)
-    kind = GuardedCmaEsSampler if kind is CmaEsSampler else kind
+    kind = _OURS.get(kind, kind)
     takes = inspect.signature(kind).parameters
     given = {key: value for key, value in section.items() if key != "seed" or "seed" in takes}
     if "search_space" in takes and "search_space" not in given:

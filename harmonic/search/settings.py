@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -139,5 +140,5 @@ def public(url: str | None) -> str:
     """A storage's URL as it may be shown: without its password."""
     try:
         return make_url(url or "").render_as_string(hide_password=True)
-    except ArgumentError:
-        return str(url)
+    except (ArgumentError, ValueError):  # no URL, or one with a port that is no number
+        return re.sub(r":[^@]*@", ":***@", str(url))

@@ -31,6 +31,8 @@ class Alone:
         n_trials: in total.
     """
 
+    writes_early = True  # the rows of a trial before it has ended
+
     def __init__(self, study: Study, n_trials: int) -> None:
         self.study, self.n_trials = study, n_trials
         self._begun = sum(counted(study))
@@ -60,6 +62,10 @@ class Alone:
         """The trials that were running when this sweep died, to be run again under their own numbers."""
         return self._running()
 
+    def holds(self, trial: Trial) -> bool:  # noqa: ARG002 - there is nobody else
+        """Whether a trial is still ours."""
+        return True
+
     def told(self, trial: Trial) -> None:
         """A trial has ended."""
 
@@ -83,6 +89,9 @@ class Shared(Alone):
         beat: seconds between two signs of life.
     """
 
+    # a trial that is lost runs again under another number: its rows would count a seed twice
+    writes_early = False
+
     def __init__(self, study: Study, n_trials: int, owner: str, beat: int) -> None:
         super().__init__(study, n_trials)
         self._owner, self._beat = owner, beat
@@ -101,7 +110,7 @@ class Shared(Alone):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end.set()
-        self._pulse.join()
+        self._pulse.join(timeout=1)  # it may wait for a server that does not answer
 
     @property
     def begun(self) -> int:
@@ -125,6 +134,9 @@ class Shared(Alone):
         for one in mine:
             self._adopt(one)
         return mine
+
+    def holds(self, trial: Trial) -> bool:
+        return self.study._storage.get_trial(trial._trial_id).state is TrialState.RUNNING
 
     def told(self, trial: Trial) -> None:
         self._alive.discard(trial._trial_id)

@@ -31,7 +31,11 @@ IDENTITY = "harmonic"  # the study's attribute that holds its space and base con
 KEPT = "harmonic"  # a trial's attribute: status, replicates, runs, dir, and where there are any spread and error
 OWNER = "sweep"  # a trial's attribute in a storage that sweepers share: whose it is
 SILENT_BEATS = 3  # signs of life that a trial's sweeper may miss before it is taken for dead
+TAKEN_OVER = 1  # times that a trial is taken over: one that kills its sweepers must not go through all of them
 TABLE_STEPS = ("tables", "version", "revision")  # that Optuna makes in a new database, each for itself
+CONNECT_S = 10
+# after which a server is taken for gone from which nothing comes (libpq's own words)
+SILENCE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 LOCK_GRACE_S = 5  # after which the lock of a process that died is broken
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 SHOWN = 4  # differences shown of many
@@ -96,7 +100,7 @@ def _storage(url: str | None, home: Path, heartbeat: int | None = None) -> BaseS
     def storage() -> RDBStorage:
         return RDBStorage(
             url, engine_kwargs=_engine(url, grace), heartbeat_interval=heartbeat, grace_period=grace,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=TAKEN_OVER),
         )  # fmt: skip
 
     # a database without tables: where another sweeper makes one of them at the same moment ours is refused,
@@ -116,7 +120,8 @@ def _engine(url: str, grace: int | None) -> dict[str, Any]:
     engine: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 1}
     if url.startswith("postgresql") and grace:
         # a machine that falls asleep in the midst of a transaction would hold up all others
-        engine["connect_args"] = {"options": f"-c idle_in_transaction_session_timeout={grace}s"}
+        asleep = f"-c idle_in_transaction_session_timeout={grace}s"
+        engine["connect_args"] = {"options": asleep, "connect_timeout": CONNECT_S, **SILENCE}
     return engine
 
 
@@ -213,7 +218,7 @@ def counted(study: Study) -> tuple[int, int]:
 
 
 def lost(study: Study) -> list[FrozenTrial]:
-    """The trials whose sweeper died, and that run again under other numbers."""
+    """The trials whose sweeper died; most run again under other numbers."""
     return _lost(study.get_trials(deepcopy=False))
 
 

@@ -18,7 +18,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from harmonic import tables
+from harmonic import ending, tables
 from harmonic.errors import ConfigError, StorageLost
 from harmonic.executors import WorkersLost
 from harmonic.hydra_jobs import build_executor
@@ -37,6 +37,8 @@ from harmonic.search.space import Space
 from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journal, open_study
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
+
+RECONNECTIONS = 10  # of one sweep to the storage of its study
 
 
 class Sweep:
@@ -87,14 +89,27 @@ class Sweep:
             HarmonicError: the study is another's, or the sweep ended by its failures.
         """
         with Seat(self.home, self.settings.storage is not None) as seat:
-            try:
-                self._search(seat)
-            except StorageInternalError as error:
-                where = public(self.settings.storage)
-                raise StorageLost(
-                    f"the storage of the study must stay up; the connection to {where} is lost: "
-                    "what is finished is kept, and the same command goes on"
-                ) from error
+            for _ in range(RECONNECTIONS):
+                try:
+                    return self._search(seat)
+                except StorageInternalError as error:
+                    lost = error
+                if ending.code() is not None:
+                    raise Interrupted("interrupted: what is finished is kept; the storage did not answer any more")
+                if not self._storage_answers():
+                    break
+                say(Console(), "the connection to the study was lost (has this machine slept?), and is there again")
+            raise StorageLost(
+                f"the storage of the study must stay up; the connection to {public(self.settings.storage)} is lost: "
+                "what is finished is kept, and the same command goes on"
+            ) from lost
+
+    def _storage_answers(self) -> bool:
+        try:
+            open_study(self.settings, self.home, self.sampler, self.pruner)
+        except ConfigError:
+            return False
+        return True
 
     def _search(self, seat: Seat) -> None:
         console, settings = Console(), self.settings
