@@ -8,28 +8,28 @@ worker that dies is the scheduler's to know: it has its pieces trained by others
 from __future__ import annotations
 
 import logging
+import os
 import secrets
-import sys
+import signal
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor, Future
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from harmonic import __version__
+from harmonic.dask_workers import Ear, Value, end_sweep, in_a_line, local_cluster, of_version, plugin
 from harmonic.errors import ConfigError
-from harmonic.executors import SWITCH_S, Stopped, WorkerDied, WorkersLost, hold_torch_to_one_thread, workers_or_cores
+from harmonic.executors import WorkerDied, WorkersLost, workers_or_cores
 
 if TYPE_CHECKING:
     from distributed import Client
 
+CLOSE_S = 2  # seconds that closing may take
 CONNECT_S = 10  # seconds in which a scheduler must answer
 COUNT_S = 1.0  # seconds for which the number of workers is taken to stand
-
-Value = TypeVar("Value")
-
-_ended = set[str]()  # in a worker: the sweeps that have ended
 
 
 def dask(address: str | None = None, workers: int | None = None, cluster: Mapping[str, Any] | None = None) -> Executor:
@@ -48,21 +48,6 @@ def dask(address: str | None = None, workers: int | None = None, cluster: Mappin
             "hydra.launcher.executor.address is of a cluster that has its workers; got workers or cluster beside it"
         )
     return Cluster(address, workers_or_cores(workers), cluster)
-
-
-@dataclass(frozen=True)
-class Ear:
-    """A listener that ends training in a worker once its sweep has ended. sweep: its token."""
-
-    sweep: str
-
-    def __call__(self, _step: int, _losses: Any) -> None:
-        if self.sweep in _ended:
-            raise Stopped
-
-
-async def _end(sweep: str) -> None:
-    _ended.add(sweep)
 
 
 class Cluster(Executor):
@@ -86,6 +71,8 @@ class Cluster(Executor):
         if time.monotonic() - when >= COUNT_S:
             count = sum(self._asked(self._client.nthreads).values())
             self._counted = (time.monotonic(), count)
+            if count == 0:
+                warnings.warn(f"the Dask cluster {self._address or ''} has no workers (yet): waiting", stacklevel=2)
         return max(count, 1)
 
     def submit(self, fn: Callable[..., Value], /, *args: Any, **kwargs: Any) -> Future[Value]:
@@ -94,7 +81,7 @@ class Cluster(Executor):
         Raises:
             WorkersLost: the scheduler is gone.
         """
-        submitted = self._asked(self._executor.submit, fn, *args, **kwargs)
+        submitted = self._asked(self._executor.submit, of_version, __version__, fn, *args, **kwargs)
         future = Future[Value]()
         submitted.add_done_callback(lambda done: self._hand_over(done, future))
         return future
@@ -105,12 +92,24 @@ class Cluster(Executor):
             return
         client = self._client
         if client.status == "running":
-            client.run(_end, self.listener.sweep, wait=False, on_error="ignore")
+            client.run(end_sweep, self.listener.sweep, wait=False, on_error="ignore")
             self._executor.shutdown(wait=False)
-        client.close(timeout=CONNECT_S)
-        if self._address is None and client.cluster is not None:
-            client.cluster.close(timeout=CONNECT_S)
         del self._client
+        self._leave(client)
+
+    def _leave(self, client: Client) -> None:
+        """Close a client, and the cluster if it is the sweep's own, whose workers have nothing to lose."""
+        cluster = client.cluster if self._address is None else None
+        if cluster is not None and self._section is None:
+            for nanny in cluster.workers.values():
+                nanny.auto_restart = False
+                if nanny.pid is not None:
+                    os.kill(nanny.pid, signal.SIGKILL)
+        with suppress(TimeoutError):  # what does not answer is left
+            client.close(timeout=CLOSE_S)
+        if cluster is not None:
+            with suppress(TimeoutError):
+                cluster.close(timeout=CLOSE_S)
 
     @cached_property
     def _client(self) -> Client:
@@ -127,14 +126,17 @@ class Cluster(Executor):
             client = Client(target, timeout=CONNECT_S, name="harmonic", set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConfigError.broken(
-                "hydra.launcher.executor.address", f"that of a Dask scheduler that answers ({_line(error)})", target
+                "hydra.launcher.executor.address", f"that of a Dask scheduler that answers ({in_a_line(error)})", target
             ) from error
+        ours = plugin()
         try:
-            client.register_plugin(_plugin())
+            client.register_plugin(ours)
         except Exception as error:  # whatever a worker without harmonic raises
-            client.close()
+            if client.status == "running":
+                client.unregister_worker_plugin(ours.name)  # it would go on refusing, for other sweeps too
+            self._leave(client)
             raise ConfigError(
-                f"the workers at {target} must have harmonic {__version__}; got {_line(error)}"
+                f"the workers at {target} must have harmonic {__version__}; got {in_a_line(error)}"
             ) from error
         return client
 
@@ -152,13 +154,10 @@ class Cluster(Executor):
                 cluster.scale(self._workers)
             except Exception as error:  # somebody's cluster may refuse its arguments in any way
                 raise ConfigError(
-                    f"hydra.launcher.executor.cluster must build a Dask cluster; got {_line(error)}"
+                    f"hydra.launcher.executor.cluster must build a Dask cluster; got {in_a_line(error)}"
                 ) from error
             return cluster
-        from distributed import LocalCluster
-
-        # the usual port of the dashboard may be another cluster's
-        return LocalCluster(n_workers=self._workers, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+        return local_cluster(self._workers)
 
     def _asked(self, question: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
         try:
@@ -179,37 +178,8 @@ class Cluster(Executor):
         if done.cancelled():
             future.set_exception(self._lost())
         elif isinstance(error := done.exception(), KilledWorker):
-            future.set_exception(WorkerDied(_line(error)))
+            future.set_exception(WorkerDied(in_a_line(error)))
         elif error is not None:
             future.set_exception(error)
         else:
             future.set_result(done.result())
-
-
-def _plugin() -> Any:
-    from distributed import WorkerPlugin
-
-    class Prepared(WorkerPlugin):  # type: ignore[misc]
-        """Makes a worker ready, one that joins later too."""
-
-        name = "harmonic"
-        idempotent = True
-
-        def __init__(self, version: str) -> None:
-            self.version = version
-
-        def setup(self, worker: Any) -> None:
-            _prepare(worker.address, self.version)
-
-    return Prepared(__version__)
-
-
-def _prepare(worker: str, version: str) -> None:
-    if version != __version__:
-        raise ConfigError(f"harmonic {__version__} at {worker}")
-    hold_torch_to_one_thread()
-    sys.setswitchinterval(SWITCH_S)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,8 +50,9 @@ class DaskCluster:
         found = []
         for nanny in self.processes[1:]:
             for child in psutil.Process(nanny.pid).children(recursive=True):
-                if "spawn_main" in " ".join(child.cmdline()):
-                    found.append(child)
+                with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        found.append(child)
         return found
 
 
@@ -71,12 +72,14 @@ def dask_cluster(folder: Path, workers: int = 2, **environment: str) -> Iterator
             time.sleep(0.05)
             assert time.monotonic() - began < PATIENCE_S
         with Client(scheduler_file=str(file), set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=PATIENCE_S)
+            if workers:
+                client.wait_for_workers(workers, timeout=PATIENCE_S)
             (folder / "address").write_text(client.scheduler.address)
         yield cluster
     finally:
         for process in reversed(cluster.processes):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
             process.kill()
             process.wait()

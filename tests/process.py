@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from harmonic import cli
 
 _forks = multiprocessing.get_context("forkserver")
@@ -102,3 +104,20 @@ def _main(arguments: Sequence[str], cwd: Path, output: Path, prepare: Callable[[
         prepare()
     sys.argv = ["harmonic", *arguments]
     cli.main()
+
+
+def left_running(family: Sequence[psutil.Process], within_s: float) -> Sequence[psutil.Process]:
+    """Those of some processes that still run after so many seconds."""
+    began = time.monotonic()
+    while left := [one for one in family if _runs(one)]:
+        if time.monotonic() - began > within_s:
+            break
+        time.sleep(0.05)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process is still at it: one that has ended and whose parent did not ask how is none."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False

@@ -12,7 +12,7 @@ import pytest
 
 from dask_cluster import DaskCluster, dask_cluster
 from harmonic import cluster as dask_executor
-from harmonic import load_runs
+from harmonic import dask_workers, load_runs
 from helpers import CommandLine, results
 from process import Command
 
@@ -103,6 +103,35 @@ def test_without_its_scheduler_a_sweep_ends_and_goes_on_later(harmonic_command: 
     runs = load_runs(tmp_path / "s")
     assert runs["status"].tolist() == ["complete"] * 6
     assert set(kept["run"]) <= set(runs["run"])
+
+
+def test_workers_of_another_version_are_refused(
+    harmonic_command: CommandLine, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time, also one that joins when the sweep has begun, and nobody else's sweep."""
+    sweep = ("-m", "seed=1,2", *SMALL, *cluster.arguments)
+    with monkeypatch.context() as patch:
+        patch.setattr(dask_workers, "__version__", "9.9.9")
+        patch.setattr(dask_executor, "__version__", "9.9.9")
+        for _ in range(2):
+            refused = harmonic_command(*sweep)
+            assert (refused.code, refused.err.count("\n")) == (2, 1)
+            assert "must have harmonic 9.9.9; got ConfigError: harmonic 0.1.0 at tcp://" in refused.err
+        patch.setattr(dask_workers, "__version__", "0.1.0")  # as if no worker had been there at the start
+        ended = harmonic_command(*sweep)
+        assert (ended.code, ended.err.count("\n")) == (1, 1)
+        assert "the Dask workers must have harmonic 9.9.9; got one with 0.1.0; 0 of 2 runs" in ended.err
+    assert harmonic_command(*sweep).code == 0
+
+
+def test_a_cluster_without_workers_is_waited_for_in_words(tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    with (
+        dask_cluster(tmp_path / "cluster", workers=0) as cluster,
+        Command(*LONG, *cluster.arguments, cwd=tmp_path) as sweep,
+    ):
+        sweep.until(lambda: sweep.said[1])
+        assert sweep.said[1] == f"harmonic: the Dask cluster {cluster.address} has no workers (yet): waiting\n"
 
 
 def test_without_an_address_workers_are_started_here(harmonic_command: CommandLine) -> None:

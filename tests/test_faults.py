@@ -8,22 +8,25 @@ import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 import helpers
 from harmonic import job, load_curves, load_runs
 from helpers import CommandLine
-from process import Command
+from process import Command, left_running
 from test_search import agrees
 
 SMALL = ("training.steps=60", "training.evaluate_every=20", "data.points=30", "optimizer=adam")
 SEARCH = ("-m", "hydra/sweeper=harmonic", "model.width=interval(2,12)", "hydra.sweep.dir=s", *SMALL)
 GRID = ("-m", "seed=range(0,6)", "hydra.sweep.dir=s")
 ENDLESS = ("training.steps=3000000",)
+STARTED_S = 3  # of processor time, in which a worker has begun to train
 WITHIN_S = 5  # in which a signal must end whatever runs
 
 
@@ -44,6 +47,34 @@ def test_a_signal_ends_it_in_time_and_in_a_line(
     assert err.startswith("harmonic: interrupted")
     assert err.count("\n") == 1
     assert took < WITHIN_S
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("executor", ["threads", "processes", "dask"])
+def test_a_signal_to_all_of_a_terminal_is_a_line(tmp_path: Path, executor: str, number: int) -> None:
+    """Ctrl-C reaches the workers too: they say nothing, and none is left."""
+    grid = (*GRID, *ENDLESS, f"hydra/launcher/executor={executor}", "hydra.launcher.executor.workers=2")
+    with Command(*grid, cwd=tmp_path, prepare=os.setsid) as command:
+        command.until(lambda: list(tmp_path.rglob("multirun.yaml")))
+        leader = psutil.Process(command.pid)
+        command.until(lambda: executor == "threads" or any(busy(one) for one in leader.children(recursive=True)))
+        family = leader.children(recursive=True)
+        time.sleep(1)
+        os.killpg(command.pid, number)
+        asked = time.monotonic()
+        _, err = command.communicate()
+        took = time.monotonic() - asked
+    assert command.returncode == 128 + number
+    assert err == "harmonic: interrupted: 0 of 6 runs are in the table\n"
+    assert took < WITHIN_S
+    assert left_running(family, within_s=2) == []
+
+
+def busy(process: psutil.Process) -> bool:
+    """Whether a process has worked for longer than it takes to start."""
+    with suppress(psutil.NoSuchProcess):
+        return sum(process.cpu_times()[:2]) > STARTED_S
+    return False
 
 
 def test_two_grids_in_one_folder(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from harmonic import load_model, load_runs
 from harmonic.progress import SweepProgress
 from helpers import CommandLine, files, results
-from process import Command
+from process import Command, left_running
 
 SMALL = ("training.steps=150", "data.points=40")
 GRID = ("-m", "model=shallow,deep", "model.width=3,8", "seed=range(0,2)", *SMALL)
@@ -155,18 +155,8 @@ def test_an_interrupt_ends_a_sweep_within_a_second(tmp_path: Path, arguments: tu
     assert kept >= 1
     assert err.splitlines()[-1] == f"harmonic: interrupted: {kept} of 8 runs are in the table"
     assert "Traceback" not in err
-    began = time.monotonic()
-    while alive := [one for one in family if _runs(one)]:
-        assert time.monotonic() - began < 1, alive
+    assert left_running(family, within_s=1) == []
     assert took < 3, "a second, and two for a loaded machine"
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Whether a process is still at it: one that has ended and whose parent did not ask how is none."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def shown(console: Console) -> str:

@@ -140,10 +140,9 @@ def test_a_trial_that_kills_its_sweepers_is_given_up(server: postgresql.Server, 
     deadly = ("~model", "+model._target_=helpers.DeadlyAt", "+model.k=range(0,6)", "hydra.sweeper.n_trials=5",
               "hydra.sweeper.params=null", "hydra.sweeper.sampler._target_=optuna.samplers.GridSampler")  # fmt: skip
     sweepers = [start(server, tmp_path / str(number), *deadly) for number in range(3)]
-    codes = sorted([one.wait() for one in sweepers])
-    with study(server) as shared:
-        for one in shared.trials: print(one.number, one.state, one.params, one.system_attrs, one.user_attrs)
-    assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    codes = sorted(one.wait() for one in sweepers)
+    # others may have reached n_trials before it is tried once more
+    assert codes in ([-signal.SIGKILL, -signal.SIGKILL, 0], [-signal.SIGKILL, 0, 0])
     agrees(server, tmp_path, 5)
     assert sorted(load_runs(tmp_path)["model.k"]) == [0, 1, 2, 4, 5]
 
