@@ -37,6 +37,8 @@ class Command:
 
     def __init__(self, *arguments: str, cwd: Path, prepare: Callable[[], None] | None = None) -> None:
         self._output = Path(tempfile.mkdtemp(prefix="harmonic-test-"))
+        for name in ("out", "err"):
+            (self._output / name).touch()
         self._process = _forks.Process(target=_main, args=(arguments, cwd, self._output, prepare))
         self._process.start()
         assert self._process.pid is not None
