@@ -55,14 +55,19 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     # a run that failed and was made again lies in the same folder; as in `read_rows`
     frame = frame.drop(columns=["begun", "made"]).drop_duplicates("dir", keep="last")
     frame = frame.drop_duplicates("run", ignore_index=True)  # somebody copied a folder
-    if marks := list(_whole(Path(path), "front")):
-        columns = pa.concat_tables(marks).to_pydict()
-        front = dict[str, bool]()
-        for run, mark in zip(columns["run"], columns[FRONT], strict=True):
-            # of several sweepers' marks some are older; who has left the front does not come back
-            front[run] = mark and front.get(run, True)
+    if front := _front(Path(path)):
         frame[FRONT] = frame["run"].map(front).astype("boolean")
     return frame
+
+
+def _front(path: Path) -> dict[str, bool]:
+    """Whether a run is of its search's Pareto front, by run; empty without searches of several objectives."""
+    front = dict[str, bool]()
+    for part in _whole(path, "front"):
+        for run, mark in zip(part["run"].to_pylist(), part[FRONT].to_pylist(), strict=True):
+            # of several sweepers' marks some are older; who has left the front does not come back
+            front[run] = mark and front.get(run, True)
+    return front
 
 
 def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -20,8 +21,11 @@ from sqlalchemy.exc import DBAPIError
 
 import postgresql
 from harmonic import load_runs
+from harmonic.search.qmc import NumberedQMCSampler
+from harmonic.search.samplers import Numbered
 from harmonic.search.settings import public
 from harmonic.search.study import SILENT_BEATS, _storage, finished, kept, lost
+from harmonic.seat import Seat
 from process import Command
 
 SEARCH = ("-cn", "width_lr", "training.steps=200", "data.points=40", "hydra.launcher.executor.workers=1",
@@ -184,3 +188,23 @@ def test_a_password_is_not_shown() -> None:
     assert public("postgresql://me:secret@host:port/db") == "postgresql:***@host:port/db"
     assert public("postgresql:/me:secret@host/db") == "postgresql:***@host/db"
     assert public("no url") == "no url"
+
+
+def test_a_seat_is_one_of_a_kind(tmp_path: Path) -> None:
+    """Whatever the machines and folders are called; and the same when it is taken again."""
+    owners = []
+    for name in ("here", "there", "here"):
+        with Seat(tmp_path / name, shared=True) as first, Seat(tmp_path / name, shared=True) as second:
+            owners += [first.owner, second.owner]
+    assert owners[:2] == owners[4:]
+    assert len(set(owners)) == 4
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_lost_count_draws_no_point_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optuna counts quasi-random points in the study: of two sweepers that do it at once one is not counted."""
+    monkeypatch.setattr("optuna.storages.InMemoryStorage.set_study_system_attr", lambda *_: None)
+    study = optuna.create_study(sampler=Numbered(lambda seed: NumberedQMCSampler(seed=seed), 0))
+    space: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1)}
+    study.tell(study.ask(space), 0.0)  # from which the sampler knows the space
+    assert len({study.ask(space).params["x"] for _ in range(16)}) == 16

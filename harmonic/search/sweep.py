@@ -148,10 +148,8 @@ class Sweep:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions)
         if settings.fresh_seeds and solutions and seat.first:
-            fresh.tell(
-                console,
-                fresh.confirm(study.best_trial, settings.fresh_seeds, self.space, self.snapshot, self._executor),
-            )
+            best, seeds = study.best_trial, settings.fresh_seeds
+            fresh.tell(console, fresh.confirm(best, seeds, self.space, self.snapshot, self._executor))
 
     def _again(self, best: FrozenTrial) -> str | None:
         if not self.streams:
