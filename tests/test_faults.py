@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import sys
@@ -27,6 +28,7 @@ SEARCH = ("-m", "hydra/sweeper=harmonic", "model.width=interval(2,12)", "hydra.s
 GRID = ("-m", "seed=range(0,6)", "hydra.sweep.dir=s")
 ENDLESS = ("training.steps=3000000",)
 STARTED_S = 3  # of processor time, in which a worker has begun to train
+KB_A_RUN = 10  # twice of what is measured
 WITHIN_S = 5  # in which a signal must end whatever runs
 
 
@@ -146,6 +148,28 @@ def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
     assert runs["seed"].tolist() == list(range(60))
     assert kept <= set(runs["run"])
     assert load_curves(tmp_path / "s")["run"].nunique() == 60
+
+
+def peak_kb(folder: Path, runs: int) -> int:
+    """The most memory that a sweep of so many runs takes."""
+    tiny = ("training.steps=2", "training.evaluate_every=2", "data.points=10", "model.width=3")
+    peak = 0
+    with Command("-m", f"seed=range(0,{runs})", f"hydra.sweep.dir={runs}", *tiny, cwd=folder) as sweep:
+        while sweep.poll() is None:
+            with suppress(OSError):  # it has just ended
+                status = Path(f"/proc/{sweep.pid}/status").read_text()
+                peak = max(peak, *map(int, re.findall(r"VmHWM:\s+(\d+)", status)), 0)
+            time.sleep(0.01)
+    assert sweep.returncode == 0
+    assert len(load_runs(folder / str(runs))) == runs
+    return peak
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")
+def test_memory_hardly_grows_with_the_number_of_runs(tmp_path: Path) -> None:
+    """The law of 10,000 runs, which `tests/benchmarks/faults.py many` makes."""
+    few, many = (peak_kb(tmp_path, runs) for runs in (200, 3200))
+    assert (many - few) / 3000 < KB_A_RUN, (few, many)
 
 
 class YearsAgo(datetime):
