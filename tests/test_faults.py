@@ -28,7 +28,7 @@ SEARCH = ("-m", "hydra/sweeper=harmonic", "model.width=interval(2,12)", "hydra.s
 GRID = ("-m", "seed=range(0,6)", "hydra.sweep.dir=s")
 ENDLESS = ("training.steps=3000000",)
 STARTED_S = 3  # of processor time, in which a worker has begun to train
-KB_A_RUN = 10  # twice of what is measured
+KB_A_RUN = 10  # 5 to 6 are measured
 WITHIN_S = 5  # in which a signal must end whatever runs
 
 
