@@ -71,7 +71,7 @@ class Cluster(Executor):
         if time.monotonic() - when >= COUNT_S:
             count = sum(self._asked(self._client.nthreads).values())
             self._counted = (time.monotonic(), count)
-            if count == 0:
+            if count == 0 and when < 0:  # at the start; later their successors are on the way
                 warnings.warn(f"the Dask cluster {self._address or ''} has no workers (yet): waiting", stacklevel=2)
         return max(count, 1)
 
@@ -104,7 +104,8 @@ class Cluster(Executor):
             for nanny in cluster.workers.values():
                 nanny.auto_restart = False
                 if nanny.pid is not None:
-                    os.kill(nanny.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(nanny.pid, signal.SIGKILL)
         with suppress(TimeoutError):  # what does not answer is left
             client.close(timeout=CLOSE_S)
         if cluster is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,15 +40,14 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
         table = read_part(part)
         if table is not None:
             parts.append(_inside(table, part.parent.parent, Path(path)))
-    inside = _join(parts)
+    lost = [run for part in _whole(Path(path), "lost") for run in part["run"].to_pylist()]
+    inside = _without(_join(parts), lost)
     if not inside.num_rows:
         raise TableError(f"the path of runs must hold at least one run; '{path}' holds none")
     config = [name for name in inside.column_names if name not in IDENTITY and name not in OUTCOME]
     frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME]))
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
-    if lost := [run for part in _whole(Path(path), "lost") for run in part["run"].to_pylist()]:
-        frame = frame[~frame["run"].isin(lost)]
     begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
     frame = frame.assign(begun=begun, made=frame["status"] != "failed")
     frame = frame.sort_values(["begun", "trial", "seed", "made", "started"])
@@ -81,9 +80,7 @@ def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
         TableError: there is no such folder, or no run in it.
     """
     runs = load_runs(path)["run"]
-    tables = list(
-        _of_new_runs(table for part in _parts(Path(path), "curves") if (table := read_part(part)) is not None)
-    )
+    tables = list(_of_new_runs(_whole(Path(path), "curves")))
     joined = pa.concat_tables(tables) if tables else pa.table({n: pa.array([], k) for n, k in CURVE.items()})
     joined = joined.set_column(0, "run", joined["run"].combine_chunks().dictionary_encode())
     frame: pd.DataFrame = joined.to_pandas()
@@ -100,7 +97,11 @@ def _of_new_runs(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         runs = table["run"].unique()
         again = known.intersection(runs.to_pylist())
         known.update(runs.to_pylist())
-        yield table.filter(pc.invert(pc.is_in(table["run"], pa.array(again, pa.string())))) if again else table
+        yield _without(table, again)
+
+
+def _without(table: pa.Table, runs: Collection[str]) -> pa.Table:
+    return table.filter(pc.invert(pc.is_in(table["run"], pa.array(runs, pa.string())))) if runs else table
 
 
 def _whole(path: Path, kind: str) -> Iterator[pa.Table]:

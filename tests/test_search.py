@@ -390,7 +390,7 @@ def test_a_journal_damaged_in_its_middle_is_left_alone(harmonic_command: Command
 
 @pytest.mark.parametrize("pruner", [(), MEDIAN], ids=["whole", "pruned"])
 def test_a_killed_search_goes_on(tmp_path: Path, pruner: tuple[str, ...]) -> None:
-    """At random moments; the law that `tests/benchmarks/kills.py` tries twenty times."""
+    """At random moments; the law that `tests/benchmarks/faults.py kills` tries fifty times."""
     moments = random.Random(0 if pruner else 1)
     command = (*SEARCH, *SPACE, *pruner, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=40", "hydra.sweeper.seeds=[0,1]")
     for _ in range(2):

@@ -105,6 +105,17 @@ def test_a_copied_folder_adds_nothing(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(known, whole[1].astype({"run": str}))
 
 
+def test_lost_runs_count_no_more(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path, f"s{number}", number)
+    tables.write_lost(tmp_path / tables.FOLDER, ["s1"])
+    assert load_runs(tmp_path)["run"].tolist() == ["s0", "s2"]
+    assert load_curves(tmp_path)["run"].unique().tolist() == ["s0", "s2"]
+    tables.write_lost(tmp_path / tables.FOLDER, ["s0", "s1", "s2"])
+    with pytest.raises(TableError, match="at least one run"):
+        load_runs(tmp_path)
+
+
 def test_curves_are_long_and_ordered(tmp_path: Path) -> None:
     write(tmp_path, "b", 0, losses=4)
     write(tmp_path, "a", 1, losses=2)

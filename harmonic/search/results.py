@@ -34,7 +34,7 @@ def best_trials(study: Study) -> list[FrozenTrial]:
 def write(
     study: Study, home: Path, objectives: Sequence[str], again: Callable[[FrozenTrial], str | None]
 ) -> list[dict[str, Any]]:
-    """Write the results file and mark the front and the lost in the table; the best trials, as the file has them.
+    """Write the results file and mark the front in the table; the best trials, as the file has them.
 
     Args:
         again: the command that repeats a trial; None: there is none.
@@ -51,7 +51,6 @@ def write(
         found = dict(solutions[0])
         results |= {"best_params": found.pop("params"), "best_value": found.pop("values")[0]}
         results |= {f"best_{key}": value for key, value in found.items()}
-    mark_lost(study, home / tables.FOLDER)
     states = [one.state.name.lower() for one in study.get_trials(deepcopy=False)]
     results["trials"] = {state: states.count(state) for state in sorted(set(states))}
     text = yaml.safe_dump(results, sort_keys=False, allow_unicode=True, width=1000)

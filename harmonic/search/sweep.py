@@ -144,6 +144,8 @@ class Sweep:
                 raise Interrupted(f"interrupted: {kept}") from None
             finally:
                 solutions = results.write(study, self.home, self.objectives, self._again)
+                if self.streams:  # else a row's `trial` is a job's number
+                    results.mark_lost(study, self.home / tables.FOLDER)
         if search.ended:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions)

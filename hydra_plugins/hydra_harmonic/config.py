@@ -62,9 +62,7 @@ class SearchConf:
     prune_by: Optional[str] = None  # noqa: UP045 - the column to prune by; null: the objective, if it is one
     study_name: Optional[str] = None  # noqa: UP045 - null: the name of the sweep's folder
     storage: Optional[str] = None  # noqa: UP045 - an Optuna URL; null: study.journal in the sweep's folder
-    heartbeat: int = (
-        10  # seconds between two signs of life to other sweepers of the storage; after three silent ones they take over
-    )
+    heartbeat: int = 10  # seconds between two signs of life to other sweepers, who take over after three silent ones
     max_retries: int = 1  # of a run that raises
     max_failure_rate: float = 0.1  # share of n_trials that may fail by an exception before the sweep ends
     timeout: Optional[float] = None  # noqa: UP045 - seconds after which no trial is begun
