@@ -22,5 +22,9 @@ class RunFailed(HarmonicError):
     """A run raised an exception; its row says so."""
 
 
+class RowsMissing(RunFailed):
+    """Rows that were written are in their table no more."""
+
+
 class StorageLost(RunFailed):
     """The storage of a study went away while a sweep was at it."""

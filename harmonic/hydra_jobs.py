@@ -22,11 +22,20 @@ from harmonic.snapshot import Job, Snapshot
 
 
 def launch(
-    context: HydraContext, master: DictConfig, executor: Any, overrides: Sequence[Sequence[str]], first: int
+    context: HydraContext,
+    master: DictConfig,
+    executor: Any,
+    overrides: Sequence[Sequence[str]],
+    first: int,
+    rows: dict[str, str],
 ) -> Sequence[JobReturn]:
     """Run harmonic's jobs; one return a job, in their order.
 
+    Args:
+        rows: as `launch.launch` has them.
+
     Raises:
+        RowsMissing: rows of the sweep were removed while it went on.
         ConfigError: one of the jobs, or the executor, cannot be had as configured. Nothing was trained.
     """
     configure_log(master.hydra.hydra_logging, master.hydra.verbose)
@@ -35,7 +44,7 @@ def launch(
     snapshot = Snapshot(context.config_loader, master)
     jobs = [snapshot.job(first + index, one) for index, one in enumerate(overrides)]
     runs = prepare(jobs, snapshot.home)
-    launch_runs(runs, lambda: build_executor(executor), SweepProgress())
+    launch_runs(runs, lambda: build_executor(executor), SweepProgress(), rows)
     return [_job_return(run, str(master.hydra.job.name)) for run in runs]
 
 

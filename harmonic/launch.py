@@ -15,7 +15,7 @@ from harmonic import tables
 from harmonic.errors import ConfigError
 from harmonic.executors import WorkersLost
 from harmonic.job import Place
-from harmonic.ledger import Ledger, Run
+from harmonic.ledger import Ledger, Run, verify_rows
 from harmonic.pool import Pool
 from harmonic.progress import SweepProgress
 from harmonic.schema import parse_plain
@@ -52,17 +52,26 @@ def checked(one: Job, place: Place) -> Run:
         raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error
 
 
-def launch(runs: Sequence[Run], build: Callable[[], Executor], progress: SweepProgress) -> None:
+def launch(
+    runs: Sequence[Run],
+    build: Callable[[], Executor],
+    progress: SweepProgress,
+    rows: dict[str, str] | None = None,
+) -> None:
     """Train all runs that have no row yet, and write each as it finishes.
 
     Args:
         build: makes the executor; called again where its workers died.
+        rows: folders by id of the runs that earlier batches of the sweep have left; those of this one are added.
 
     Raises:
+        RowsMissing: rows of the sweep were removed while it went on.
         Interrupted: on SIGINT; what is finished is written, nothing goes on running.
         WorkersLost: there is nobody any more who could train; what is finished is written.
     """
     missing = [run for run in runs if run.row is None]
+    rows = {} if rows is None else rows
+    rows |= _named(runs)
     progress.begin(len(runs), len(runs) - len(missing))
     if not missing:
         return
@@ -77,11 +86,21 @@ def launch(runs: Sequence[Run], build: Callable[[], Executor], progress: SweepPr
                 for run, outcome in pool.take():
                     ledger.enter(run, outcome)
                     progress.finished(str(outcome.columns["status"]))
+            ledger.flush()
+            rows |= _named(missing)
+            progress.lost(len(tables.absent(ledger.table, _named(runs))))
+            verify_rows(ledger.table, rows)
     except (KeyboardInterrupt, WorkersLost) as error:
         ledger.flush()
-        kept = f"{len(runs) - len(missing) + ledger.written} of {len(runs)} runs are in the table"
+        made = _named(runs)
+        kept = f"{len(made) - len(tables.absent(ledger.table, made))} of {len(runs)} runs are in the table"
         if isinstance(error, WorkersLost):
             raise WorkersLost(f"{error}; {kept}") from error
         raise Interrupted(f"interrupted: {kept}") from None
     finally:
         ledger.flush()
+
+
+def _named(runs: Sequence[Run]) -> dict[str, str]:
+    """The folders of those runs that have a row, by the run's id."""
+    return {str(run.row["run"]): run.place.name for run in runs if run.row is not None}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonic import environment, job, tables
+from harmonic.errors import RowsMissing
 from harmonic.job import Outcome, Place
 from harmonic.progress import PRINT_EVERY, summary
 from harmonic.schema import Config
@@ -21,6 +22,7 @@ from harmonic.snapshot import Job, dump
 
 FLUSH_S = 0.5  # seconds for which finished runs may wait to be written together
 FLUSH_RUNS = 500
+NAMED = 8  # runs named of those that are missing
 
 
 @dataclass
@@ -83,6 +85,24 @@ class Ledger:
             tables.write_runs(self.table, f"{self.pending[0].row['run']}", self.pending)
             self.written += len(self.pending)
         self.pending, self._last = [], time.monotonic()
+
+
+def verify_rows(table: Path, runs: Mapping[str, str]) -> None:
+    """See that the rows of a sweep are where they were written; somebody may have removed them meanwhile.
+
+    Args:
+        runs: what each is called in the sweep, by its id.
+
+    Raises:
+        RowsMissing: some are not there.
+    """
+    if missing := [runs[run] for run in tables.absent(table, runs)]:
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        raise RowsMissing(
+            f"'{table}' must hold all {len(runs)} runs that were trained; it holds {len(runs) - len(missing)}, for "
+            f"what is in it was removed or damaged meanwhile: {', '.join(missing[:NAMED])}{more} are missing; the same "
+            "command with the same hydra.sweep.dir trains them again"
+        )
 
 
 def _write_log(run: Run, outcome: Outcome) -> None:

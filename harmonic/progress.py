@@ -98,6 +98,10 @@ class SweepProgress:
         self._kept = count
         self._bar.update(self._task, completed=self._kept + self._done)
 
+    def lost(self, count: int) -> None:
+        """So many of those that were finished are in the table no more."""
+        self.kept(self._kept - count)
+
     def __enter__(self) -> SweepProgress:
         self._started = self._said = time.monotonic()
         self._bar.start()

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +135,13 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
     rows = [row for part in parts if part is not None for row in part.to_pylist()]
     # only what failed is made again; clocks are set back, so that the later start alone would not do
     return sorted(rows, key=lambda row: (row["status"] != "failed", row["started"]))
+
+
+def absent(table: Path, runs: Iterable[str]) -> list[str]:
+    """Those of some runs, by id, that have no row in a table, in their order."""
+    parts = (read_part(path) for path in sorted(table.glob("runs-*.parquet")))
+    there = {run for part in parts if part is not None for run in part["run"].to_pylist()}
+    return [run for run in runs if run not in there]
 
 
 def within(folder: Path, home: Path) -> bool:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 import helpers
-from harmonic import job, load_curves, load_runs
+from harmonic import job, ledger, load_curves, load_runs
 from helpers import CommandLine
 from process import Command, left_running
 from test_search import agrees
@@ -196,3 +197,35 @@ def test_a_clock_set_back_changes_nothing(harmonic_command: CommandLine, monkeyp
         assert runs["status"].tolist() == ["complete"] * 2
         assert (runs["started"] < datetime.now(UTC) - timedelta(days=999)).all()
     assert len(list((harmonic_command.folder / "t" / "table").glob("runs-*"))) <= 4
+
+
+@pytest.mark.parametrize("batch", ["null", "5"])
+@pytest.mark.parametrize("gone", ["table", "."])
+def test_rows_removed_during_a_grid_are_missed_and_trained_again(
+    harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch, gone: str, batch: str
+) -> None:
+    """Whatever else the sweep goes on to write; most of the runs are written when somebody tidies up."""
+    grid = ("-m", "seed=range(0,10)", "hydra.sweep.dir=s", *SMALL, f"hydra.sweeper.max_batch_size={batch}")
+    home, written = harmonic_command.folder / "s", list[Path]()
+    enter = ledger.Ledger.enter
+
+    def enter_and_tidy_up(self: ledger.Ledger, run: ledger.Run, outcome: job.Outcome) -> None:
+        enter(self, run, outcome)
+        self.flush()
+        written.append(run.place.folder)
+        if len(written) == 8:
+            shutil.rmtree(home / gone)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.Ledger, "enter", enter_and_tidy_up)
+        done = harmonic_command(*grid)
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert "must hold all 10 runs that were trained; it holds 2" in line
+    named = line.partition("meanwhile: ")[2].partition(" are missing")[0].split(", ")
+    assert sorted(named) == sorted(folder.name for folder in written[:8])
+    assert "10 of 10" not in done.out
+    assert harmonic_command(*grid).code == 0
+    runs = load_runs(home)
+    assert runs["seed"].tolist() == list(range(10))
+    assert all((home / str(number) / "model.safetensors").is_file() for number in range(10))

@@ -23,6 +23,7 @@ class HarmonicLauncher(BasicLauncher):
     def __init__(self, executor: Any) -> None:
         super().__init__()
         self.executor = executor
+        self._rows: dict[str, str] = {}  # of all batches: the folder of each run by its id
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; their returns in the order of the jobs, the exception of a failed one in its own."""
@@ -32,4 +33,4 @@ class HarmonicLauncher(BasicLauncher):
             return super().launch(job_overrides, initial_job_idx)
         from harmonic.hydra_jobs import launch
 
-        return launch(self.hydra_context, self.config, self.executor, job_overrides, initial_job_idx)
+        return launch(self.hydra_context, self.config, self.executor, job_overrides, initial_job_idx, self._rows)
