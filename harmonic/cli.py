@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from harmonic import ending, schema
+from harmonic import ending, precedence, schema
 from harmonic.check import BAD_INPUT, leave
 from harmonic.compose import HYDRA_VERSION, config_root, prepare
 from harmonic.errors import HarmonicError, RunFailed
@@ -93,7 +93,8 @@ def _run() -> None:
     sys.argv[1:] = [_quoted(text) for text in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
     folder = str(config_root() / "conf")
-    hydra.main(version_base=HYDRA_VERSION, config_path=folder, config_name="config")(task)()
+    with precedence.told():
+        hydra.main(version_base=HYDRA_VERSION, config_path=folder, config_name="config")(task)()
 
 
 def _quoted(argument: str) -> str:

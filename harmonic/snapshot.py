@@ -24,6 +24,7 @@ from hydra.core.override_parser.types import Override, OverrideType, QuotedStrin
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from harmonic.errors import ConfigError
 from harmonic.repository import ReadOnce
 
 PLAIN_SUBDIR = "${hydra.job.num}"  # the only hydra.sweep.subdir that needs no composition
@@ -33,6 +34,8 @@ _SETS_NUMBER = re.compile(
     r"(?P<key>[a-z_]+(\.[a-z_]+)*)=(?P<value>[+-]?(0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<power>e[+-]?[0-9]+)?)"
 )
 
+
+_OF_THE_SWEEP = ("hydra.sweeper", "hydra.launcher", "hydra.sweep.dir")  # what no job can have for itself
 
 Plain = dict[str, Any]  # a config, or a section of one, as plain containers
 
@@ -118,6 +121,12 @@ class Snapshot:
         with open_dict(composed):
             composed.hydra.job.id = str(number)
             composed.hydra.job.num = number
+        for section in _OF_THE_SWEEP:
+            if _plain(composed, section) != _plain(self._master, section):
+                job = f"job {number} has another ({' '.join(overrides)})"
+                raise ConfigError(
+                    f"{section} must be one for all jobs of a sweep; {job}: choose it for the whole sweep"
+                )
         return composed
 
     def _parse(self, text: str) -> Override:
@@ -257,6 +266,13 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
         return Job(number, overrides, cast(Plain, resolved), lambda: text, lambda: hydra_text, folder)
     finally:
         config.cfg = before
+
+
+def _plain(config: DictConfig, key: str) -> Any:
+    """What a key holds, unresolved."""
+    parent, _, leaf = key.rpartition(".")
+    node = OmegaConf.select(config, parent)._get_node(leaf)
+    return OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()
 
 
 def _split(composed: DictConfig) -> tuple[DictConfig, DictConfig]:

@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from harmonic import load_curves, load_model, load_runs
+from harmonic.compose import compose, config_root
+from harmonic.tables import leaves
 from helpers import CommandLine, files
 
 SMALL = ("training.steps=150", "data.points=40")
@@ -188,3 +192,85 @@ def test_training_begins_without_what_it_does_not_need(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+SWEEPS = sorted(file.stem for file in (config_root() / "sweeps").glob("*.yaml"))
+EXPERIMENTS = sorted(file.stem for file in (config_root() / "conf" / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_an_experiment_goes_before_a_sweep_file(harmonic_command: CommandLine, sweep: str, experiment: str) -> None:
+    """The runs of a sweep are those of the experiment, but for what the sweep searches and the file's own values."""
+    alone, beside = compose([f"+experiment={experiment}"]), compose([f"+experiment={experiment}"], sweep)
+    assert (beside.model, beside.optimizer) == (alone.model, alone.optimizer)
+    assert beside.training.steps == alone.training.steps
+    shown = harmonic_command("-cn", sweep, f"+experiment={experiment}", "data.points=30", "--cfg", "job")
+    assert OmegaConf.create(shown.out).optimizer == alone.optimizer
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_a_sweep_trains_what_cfg_job_shows(harmonic_command: CommandLine, sweep: str) -> None:
+    """But for what it searches: a key, or all of a group's."""
+    sweeper = OmegaConf.load(config_root() / "sweeps" / f"{sweep}.yaml").hydra.sweeper
+    searched = {key.lstrip("+") for key in sweeper.params}
+    few = ["hydra.sweeper.n_trials=1", "hydra.sweeper.seeds=[0]"] if sweep != "post" else []
+    few += ["hydra.sweeper.fresh_seeds=[1]"] if "fresh_seeds" in sweeper else []
+    arguments = ["-cn", sweep, "+experiment=post_sgd", "training.steps=2", "data.points=30", *few]
+    assert harmonic_command(*arguments).code == 0
+    composed: Any = OmegaConf.to_container(OmegaConf.create(harmonic_command(*arguments, "--cfg", "job").out))
+    shown = {key: value for key, value in leaves(composed).items() if key not in ("figures", "objective")}
+    runs = load_runs(harmonic_command.folder / "outputs" / sweep)
+    same = [key for key in shown if key not in searched and key.partition(".")[0] not in searched]
+    assert len(same) >= 7
+    for key in same:
+        assert runs[key].isna().all() if shown[key] is None else runs[key].eq(shown[key]).all(), key
+
+
+OWN = "defaults: [config, {override optimizer: adam}, {override hydra/sweeper: %s}, _self_]\nhydra: {mode: MULTIRUN}\n"
+
+
+@pytest.mark.parametrize("choice", ["+experiment=post_sgd", "+experiment=post_adam,post_sgd", "+experiment=below"])
+def test_a_sweep_file_that_goes_before_an_experiment_is_told(harmonic_command: CommandLine, choice: str) -> None:
+    (harmonic_command.folder / "mine.yaml").write_text(OWN % "grid")
+    (harmonic_command.folder / "experiment").mkdir()
+    (harmonic_command.folder / "experiment" / "below.yaml").write_text("# @package _global_\ndefaults: [post_sgd]\n")
+    arguments = ["-cd", ".", "-cn", "mine", choice, "seed=0,1", *SMALL]
+    refused = harmonic_command(*arguments)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "must be able to choose optimizer=sgd, but 'override optimizer' in 'mine' goes first" in refused.err
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
+    assert harmonic_command(*arguments, "optimizer=sgd").code == 0
+    assert set(load_runs(harmonic_command.folder / "outputs")["optimizer._target_"]) == {"torch.optim.SGD"}
+
+
+def test_the_same_choice_twice_is_no_conflict(harmonic_command: CommandLine) -> None:
+    (harmonic_command.folder / "mine.yaml").write_text(OWN % "grid")
+    done = harmonic_command("-cd", ".", "-cn", "mine", "+experiment=post_adam", "seed=0,1", *SMALL)
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("group", ["experiment", "hparams_search"])
+def test_an_experiment_may_choose_sweeper_and_launcher(harmonic_command: CommandLine, group: str) -> None:
+    (harmonic_command.folder / group).mkdir()
+    (harmonic_command.folder / group / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "defaults: [override /hydra/sweeper: harmonic, override /hydra/launcher: basic]\n"
+        "hydra: {mode: MULTIRUN, sweeper: {n_trials: 2, params: {model.width: 'interval(4,8)'}}}\n"
+    )
+    done = harmonic_command("-cd", ".", f"+{group}=mine", *SMALL)
+    assert done.code == 0
+    assert "2 of 2 trials" in done.out  # the search,
+    assert "\n#1 final loss " in f"\n{done.out}"  # in jobs of Hydra's own launcher
+    (harmonic_command.folder / "own.yaml").write_text(OWN % "grid")
+    refused = harmonic_command("-cd", ".", "-cn", "own", f"+{group}=mine", *SMALL)
+    assert "must be able to choose hydra/sweeper=harmonic, but 'override hydra/sweeper' in 'own'" in refused.err
+
+
+@pytest.mark.parametrize("chosen", ["override /hydra/launcher: basic", "override /hydra/launcher/executor: processes"])
+def test_one_job_cannot_choose_what_the_sweep_has_chosen(harmonic_command: CommandLine, chosen: str) -> None:
+    (harmonic_command.folder / "experiment").mkdir()
+    (harmonic_command.folder / "experiment" / "a.yaml").write_text(f"# @package _global_\ndefaults: [{chosen}]\n")
+    refused = harmonic_command("-cd", ".", "-m", "+experiment=post_sgd,a", *SMALL)
+    assert refused.code == 2
+    assert "hydra.launcher must be one for all jobs of a sweep; job 1 has another (+experiment=a" in refused.err
