@@ -95,6 +95,23 @@ def stream(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def sample(data: Data, generator: torch.Generator) -> Sample:
+    """What a law draws from a generator.
+
+    Raises:
+        ConfigError: the law's class raises.
+    """
+    try:
+        return data.sample(generator)
+    except Exception as error:  # somebody's class may raise anything
+        raise ConfigError(f"data must draw a sample; {says(data, error)}") from error
+
+
+def says(data: Data, error: Exception) -> str:
+    """What a law's class says of its arguments, in one line."""
+    return " ".join(f"{type(data).__name__} says {type(error).__name__}: {error}".split())
+
+
 def draw(config: Config, data: Data) -> tuple[Sample, torch.Generator]:
     """The training sample, and the generator standing where the model's parameters begin.
 
@@ -105,11 +122,11 @@ def draw(config: Config, data: Data) -> tuple[Sample, torch.Generator]:
     data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
     model_seed = config.seed if config.model["seed"] is None else config.model["seed"]
     generator = stream(data_seed)
-    sample = data.sample(generator)
+    drawn = sample(data, generator)
     if model_seed != data_seed:
         generator = stream(model_seed)
-        data.sample(generator)
-    return sample, generator
+        sample(data, generator)
+    return drawn, generator
 
 
 def draw_validation(config: Config, data: Data) -> Sample:
@@ -119,7 +136,7 @@ def draw_validation(config: Config, data: Data) -> Sample:
     """
     data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
     (hashed,) = np.random.SeedSequence([data_seed, 1]).generate_state(1)
-    return data.sample(stream(int(hashed)))
+    return sample(data, stream(int(hashed)))
 
 
 def as_array(tensor: Tensor) -> NDArray[np.float32]:

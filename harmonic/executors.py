@@ -65,3 +65,8 @@ def hold_torch_to_one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def trains_here(executor: Executor) -> bool:
+    """Whether an executor's workers are threads or processes of this machine."""
+    return isinstance(executor, ThreadPoolExecutor) or hasattr(executor, "_executor_manager_thread")

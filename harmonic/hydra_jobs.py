@@ -12,38 +12,61 @@ from hydra.types import HydraContext
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from harmonic import job
+from harmonic import executors, job
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
 from harmonic.launch import launch as launch_runs
 from harmonic.launch import prepare
-from harmonic.ledger import Run
+from harmonic.ledger import Ledger, Run
 from harmonic.progress import SweepProgress
 from harmonic.snapshot import Job, Snapshot
 
+LOCAL_LAUNCHERS = ("BasicLauncher", "JoblibLauncher")
 
-def launch(
-    context: HydraContext,
-    master: DictConfig,
-    executor: Any,
-    overrides: Sequence[Sequence[str]],
-    first: int,
-    rows: dict[str, str],
-) -> Sequence[JobReturn]:
-    """Run harmonic's jobs; one return a job, in their order.
+
+def trains_here(launcher: Any) -> bool:
+    """Whether the jobs of a launcher are trained on this machine.
+
+    Raises:
+        ConfigError: its executor cannot be had as configured.
+    """
+    if not getattr(launcher, "checks_jobs", False):
+        return type(launcher).__name__ in LOCAL_LAUNCHERS
+    with build_executor(launcher.executor) as built:
+        return executors.trains_here(built)
+
+
+def check(
+    context: HydraContext, master: DictConfig, launcher: Any, overrides: Sequence[Sequence[str]], first: int = 0
+) -> list[Run]:
+    """Compose harmonic's jobs and refuse them all where one is wrong.
 
     Args:
+        launcher: whoever will run them.
+        first: the number of the first job.
+
+    Raises:
+        ConfigError: one of the jobs, or the launcher's executor, cannot be had as configured.
+    """
+    here = trains_here(launcher)
+    assert isinstance(context.config_loader, ConfigLoaderImpl)
+    snapshot = Snapshot(context.config_loader, master)
+    return prepare([snapshot.job(first + index, one) for index, one in enumerate(overrides)], snapshot.home, here)
+
+
+def launch(master: DictConfig, executor: Any, runs: Sequence[Run], rows: dict[str, str]) -> Sequence[JobReturn]:
+    """Train the runs of harmonic's jobs; one return a job, in their order.
+
+    Args:
+        runs: as `check` gave them.
         rows: as `launch.launch` has them.
 
     Raises:
         RowsMissing: rows of the sweep were removed while it went on.
-        ConfigError: one of the jobs, or the executor, cannot be had as configured. Nothing was trained.
+        ConfigError: another run lies in the place of one of them.
     """
     configure_log(master.hydra.hydra_logging, master.hydra.verbose)
-    build_executor(executor).shutdown()  # refuses a wrong executor before anything is composed
-    assert isinstance(context.config_loader, ConfigLoaderImpl)
-    snapshot = Snapshot(context.config_loader, master)
-    jobs = [snapshot.job(first + index, one) for index, one in enumerate(overrides)]
-    runs = prepare(jobs, snapshot.home)
+    if runs:
+        Ledger(runs[0].place.table).adopt(runs)
     launch_runs(runs, lambda: build_executor(executor), SweepProgress(), rows)
     return [_job_return(run, str(master.hydra.job.name)) for run in runs]
 

@@ -20,34 +20,42 @@ from harmonic.pool import Pool
 from harmonic.progress import SweepProgress
 from harmonic.schema import parse_plain
 from harmonic.snapshot import Job
+from harmonic.trial import check
 
 
 class Interrupted(KeyboardInterrupt):
     """The sweep was stopped by hand; its message says what is kept."""
 
 
-def prepare(jobs: Sequence[Job], home: Path) -> list[Run]:
+def prepare(jobs: Sequence[Job], home: Path, here: bool = True) -> list[Run]:
     """The runs of a sweep, every config checked before the first is trained.
 
+    Args:
+        here: whether they will be trained on this machine.
+
     Raises:
-        ConfigError: a value breaks its rule in one of the jobs, which is named, or two want one folder.
+        ConfigError: one of the jobs, which is named, cannot be had as configured, or two want one folder.
     """
-    runs = [checked(one, Place(one.folder, home, home.name, one.number)) for one in jobs]
+    runs = [checked(one, Place(one.folder, home, home.name, one.number), here) for one in jobs]
     shared = [folder for folder, count in Counter(run.place.folder for run in runs).items() if count > 1]
     if shared:
         raise ConfigError.broken("hydra.sweep.subdir", "another folder for each run", str(shared[0]))
-    Ledger(home / tables.FOLDER).adopt(runs)
     return runs
 
 
-def checked(one: Job, place: Place) -> Run:
-    """A job with its config checked.
+def checked(one: Job, place: Place, here: bool = True) -> Run:
+    """A job with its config checked, as the start of its run does.
+
+    Args:
+        here: whether it will be trained on this machine.
 
     Raises:
-        ConfigError: a value breaks its rule.
+        ConfigError: a value breaks its rule, or something cannot be built as configured.
     """
     try:
-        return Run(one, parse_plain(one.config), place)
+        config = parse_plain(one.config)
+        check(config, here)
+        return Run(one, config, place)
     except ConfigError as error:
         raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +26,11 @@ from numpy.typing import NDArray
 from harmonic import data, engines, regions
 from harmonic.data import Data, Sample, as_array
 from harmonic.engines import State
+from harmonic.errors import ConfigError, HarmonicError
 from harmonic.regions import Regions
-from harmonic.schema import Config
+from harmonic.schema import Config, Training
+
+SECTIONS = 4096  # of a config that are remembered as sound
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,47 @@ class Trial:
 def _plane(section: str, mass: float) -> tuple[Data, Regions]:
     """The law and its regions, which all runs of one data config share; none of them writes to it."""
     law = data.build(json.loads(section))
-    return law, regions.build(law, mass)
+    try:
+        return law, regions.build(law, mass)
+    except HarmonicError:
+        raise
+    except Exception as error:  # somebody's class may raise anything
+        raise ConfigError(f"data must have a density and a truth; {data.says(law, error)}") from error
+
+
+def check(config: Config, here: bool = True) -> None:
+    """Refuse what only building finds, as the start of a run does.
+
+    What was found sound once is not built again: many runs cost no more than their different sections.
+
+    Args:
+        here: whether the run will be trained on this machine, so that its device must be there.
+
+    Raises:
+        ConfigError: data, model or optimizer cannot be built as configured, or the engine cannot train them.
+    """
+    _check_data(_unseeded(config.data), config.region.mass)
+    training = asdict(config.training) | {"steps": 1, "evaluate_every": 1}
+    if not here and training["engine"] != "native" and training["device"].startswith("cuda"):
+        training |= {"engine": "torch", "device": "cpu"}  # which devices there are, only a worker knows
+    _check_network(_unseeded(config.model), json.dumps(config.optimizer), json.dumps(training))
+
+
+def _unseeded(section: Mapping[str, Any]) -> str:
+    """A section as text, without its seed: whether it can be built does not depend on that."""
+    return json.dumps({key: value for key, value in section.items() if key != "seed"})
+
+
+@lru_cache(maxsize=SECTIONS)
+def _check_data(section: str, mass: float) -> None:
+    law, _ = _plane(section, mass)
+    data.sample(law, data.stream(0))
+
+
+@lru_cache(maxsize=SECTIONS)
+def _check_network(model: str, optimizer: str, training: str) -> None:
+    config = Config(model=json.loads(model), optimizer=json.loads(optimizer), training=Training(**json.loads(training)))
+    engines.choose(config).start(config, data.stream(0))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from harmonic import cli, load_curves, load_runs
 from harmonic.compose import compose
+from harmonic.data import Harmonic, Sample
 from harmonic.schema import Config
 
 
@@ -142,3 +143,12 @@ class DeadlyAt(Deadly):
 
     def __init__(self, k: int) -> None:
         super().__init__(k == 3)
+
+
+class Unwilling(Harmonic):
+    """A law that cannot draw as many points as are asked for."""
+
+    def sample(self, generator: Generator) -> Sample:
+        if self.points > 45:
+            raise ValueError(f"{self.points} points are too many")
+        return super().sample(generator)

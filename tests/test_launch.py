@@ -7,7 +7,10 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -15,9 +18,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from harmonic import load_model, load_runs
+from harmonic import data, load_model, load_runs, models, optimizers
+from harmonic.errors import ConfigError
 from harmonic.progress import SweepProgress
-from helpers import CommandLine, files, results
+from harmonic.trial import check
+from helpers import CommandLine, config, files, results
 from process import Command, left_running
 
 SMALL = ("training.steps=150", "data.points=40")
@@ -76,6 +81,89 @@ def test_one_wrong_job_refuses_the_sweep(harmonic_command: CommandLine) -> None:
     assert "model.width" in refused.err
     assert "(in job 1: model.width=0" in refused.err
     assert not list(harmonic_command.folder.rglob("*.parquet"))
+
+
+FOUND_BY_BUILDING = {
+    "an argument": ("+optimizer.note=a",),
+    "a name": ("optimizer._target_=torch.optim.SDG",),
+    "a value": ("+optimizer.weight_decay=-1",),
+    "another value": ("optimizer=adam", "+optimizer.betas=[0.9,1.5]"),
+    "a model's argument": ("~model", "+model={_target_: helpers.Dropping, width: -1}"),
+    "a model's shape": ("~model", "+model={_target_: torch.nn.Linear, in_features: 3, out_features: 1}"),
+    "a device": ("training.device=cuda:9",),
+    "an engine": ("training.engine=native", "optimizer._target_=torch.optim.Rprop"),
+    "a law": ("data._target_=helpers.Unwilling", "data.points=46"),
+}
+SWEEPS = {
+    "grid": ("seed=0,1",),
+    "batches": ("seed=0,1", "hydra.sweeper.max_batch_size=1"),
+    "Hydra's launcher": ("seed=0,1", "hydra/launcher=basic"),
+    "search": ("hydra/sweeper=harmonic", "seed=choice(0,1)"),
+    "search in batches": ("hydra/sweeper=harmonic", "seed=choice(0,1)", "hydra/launcher=basic"),
+}
+
+
+@pytest.mark.parametrize("wrong", FOUND_BY_BUILDING.values(), ids=FOUND_BY_BUILDING.keys())
+def test_what_only_building_finds_refuses_a_sweep_as_it_does_a_run(
+    harmonic_command: CommandLine, wrong: tuple[str, ...]
+) -> None:
+    single = harmonic_command(*SMALL, *wrong)
+    assert (single.code, len(single.err.splitlines())) == (2, 1)
+    for name, sweep in SWEEPS.items():
+        refused = harmonic_command("-m", *sweep, *SMALL, *wrong, "hydra.sweep.dir=sweep")
+        assert (refused.code, len(refused.err.splitlines())) == (2, 1), name
+        assert refused.err.startswith(single.err.strip()), name
+        assert not list(harmonic_command.folder.iterdir()), name
+
+
+def test_one_wrong_batch_refuses_the_sweep(harmonic_command: CommandLine) -> None:
+    refused = harmonic_command("-m", "+optimizer.weight_decay=0,0.1,-1", *SMALL, "hydra.sweeper.max_batch_size=1")
+    assert refused.code == 2
+    assert "(in job 2: +optimizer.weight_decay=-1" in refused.err
+    assert not list(harmonic_command.folder.iterdir())
+
+
+def test_what_is_sound_is_built_once_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs share a section: what a sweep costs grows with its different sections."""
+    built = {"models": 0, "optimizers": 0, "data": 0}
+
+    def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*arguments: Any) -> Any:
+            built[name] += 1
+            return function(*arguments)
+
+        return count
+
+    monkeypatch.setattr(models, "build", counting("models", models.build))
+    monkeypatch.setattr(optimizers, "build", counting("optimizers", optimizers.build))
+    monkeypatch.setattr(data, "sample", counting("data", data.sample))
+    one = config("data.points=43", "optimizer=adam", "training.engine=torch", "model.width=11")
+    for seed in range(100):
+        for steps in (7, 8):
+            check(replace(one, seed=seed, training=replace(one.training, steps=steps)))
+    assert built == {"models": 1, "optimizers": 1, "data": 1}
+
+
+def test_a_device_of_another_machine_is_that_ones_to_find() -> None:
+    check(config("training.device=cuda:9"), here=False)
+    with pytest.raises(ConfigError, match="weight_decay"):
+        check(config("training.device=cuda:9", "+optimizer.weight_decay=-1"), here=False)
+    with pytest.raises(ConfigError, match="only the CPU"):
+        check(config("training.device=cuda:9", "training.engine=native"), here=False)
+
+
+@pytest.mark.parametrize("size", ["0", "-2"])
+def test_a_batch_has_a_job(harmonic_command: CommandLine, size: str) -> None:
+    refused = harmonic_command("-m", "seed=0,1", f"hydra.sweeper.max_batch_size={size}", *SMALL)
+    assert refused.code == 2
+    assert f"max_batch_size must be a whole number >= 1, or null; got {size}" in refused.err
+
+
+def test_a_grid_has_a_job(harmonic_command: CommandLine) -> None:
+    refused = harmonic_command("-m", "seed=range(3,3)", *SMALL)
+    assert refused.code == 2
+    assert "a grid must have a job; got a range without values in seed=range(3,3)" in refused.err
+    assert not list(harmonic_command.folder.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,13 @@ class Streaming(Crew):
         build: makes the executor.
         seeds: of the replicates; empty: the config's own.
         keeps_rows: whether a run that is in the table already need not be trained again.
+        here: whether the executor trains on this machine.
     """
 
     def __init__(
-        self, snapshot: Snapshot, build: Callable[[], Executor], seeds: Sequence[int], keeps_rows: bool
+        self, snapshot: Snapshot, build: Callable[[], Executor], seeds: Sequence[int], keeps_rows: bool, here: bool
     ) -> None:
-        self._snapshot, self._seeds, self._keeps_rows = snapshot, seeds, keeps_rows
+        self._snapshot, self._seeds, self._keeps_rows, self._here = snapshot, seeds, keeps_rows, here
         self._ledger = Ledger(snapshot.home / tables.FOLDER)
         self._rows = {row["dir"]: row for row in tables.read_rows(self._ledger.table)}
         self._build = build
@@ -110,7 +111,7 @@ class Streaming(Crew):
         for seed, texts in by_seed(overrides, self._seeds):
             # a folder of its own for each seed, where there are several
             one = self._snapshot.job(number, texts, "" if len(self._seeds) < 2 else str(seed))
-            run = checked(one, Place(one.folder, home, home.name, number))
+            run = checked(one, Place(one.folder, home, home.name, number), self._here)
             row = self._rows.get(run.place.name)
             replicate = Replicate(seed, texts, run)
             if row is not None and job.finished(run.config, run.place, row):

@@ -28,12 +28,18 @@ TOLD = ("valid_rmse", "dense_rmse", "sparse_rmse")
 
 
 def confirm(
-    best: FrozenTrial, seeds: Sequence[int], space: Space, snapshot: Snapshot, build: Callable[[], Executor]
+    best: FrozenTrial,
+    seeds: Sequence[int],
+    space: Space,
+    snapshot: Snapshot,
+    build: Callable[[], Executor],
+    here: bool,
 ) -> list[Run]:
     """Train a trial's configuration from fresh seeds; those that are there already are not trained again.
 
     Args:
         build: makes the executor.
+        here: whether that trains on this machine.
 
     Raises:
         Interrupted: on SIGINT; what is finished is written.
@@ -43,7 +49,8 @@ def confirm(
     for seed, overrides in by_seed(space.overrides(best.params), seeds):
         one = snapshot.job(best.number, overrides)
         folder = home / str(best.number) / str(seed)
-        runs.append(checked(one, Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)))
+        place = Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)
+        runs.append(checked(one, place, here))
     Ledger(home / FOLDER).adopt(runs)
     launch(runs, build, SweepProgress())
     return runs

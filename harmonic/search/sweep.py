@@ -21,7 +21,7 @@ from rich.console import Console
 from harmonic import ending, tables
 from harmonic.errors import ConfigError, StorageLost
 from harmonic.executors import WorkersLost
-from harmonic.hydra_jobs import build_executor
+from harmonic.hydra_jobs import build_executor, trains_here
 from harmonic.job import Place
 from harmonic.launch import Interrupted, checked
 from harmonic.progress import SweepProgress, say
@@ -46,7 +46,8 @@ class Sweep:
 
     Args:
         launcher: Hydra's, set up for the sweep.
-        streams: whether its executor can train the task piece by piece.
+        trains: whether the task is harmonic's own; the launcher's executor then trains it piece by piece, if it
+            has one.
         section: `hydra.sweeper`.
         arguments: the command line's overrides.
 
@@ -59,7 +60,7 @@ class Sweep:
         context: HydraContext,
         master: DictConfig,
         launcher: Launcher,
-        streams: bool,
+        trains: bool,
         section: Mapping[str, Any],
         arguments: Sequence[str],
     ) -> None:
@@ -68,7 +69,8 @@ class Sweep:
         warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with Study.optimize")
         configure_log(master.hydra.hydra_logging, master.hydra.verbose)
         assert isinstance(context.config_loader, ConfigLoaderImpl)
-        self.master, self.launcher, self.streams = master, launcher, streams
+        self.master, self.launcher, self.trains = master, launcher, trains
+        self.streams = streams = trains and getattr(launcher, "checks_jobs", False)
         self.settings = Settings.checked(section)
         self.snapshot = Snapshot(context.config_loader, master)
         self.home = self.snapshot.home
@@ -151,7 +153,7 @@ class Sweep:
         results.tell(study, self.home, self.objectives, solutions)
         if settings.fresh_seeds and solutions and seat.first:
             best, seeds = study.best_trial, settings.fresh_seeds
-            fresh.tell(console, fresh.confirm(best, seeds, self.space, self.snapshot, self._executor))
+            fresh.tell(console, fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here))
 
     def _again(self, best: FrozenTrial) -> str | None:
         if not self.streams:
@@ -170,7 +172,7 @@ class Sweep:
         if not self.streams:
             return Batches(self.launcher, self.home, settings.seeds, settings.n_jobs, self.objectives)
         keeps_rows = not prunes_steps(settings.pruner)  # where rungs are reported, all seeds must come by them
-        return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows)
+        return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows, self.here)
 
     def _executor(self) -> Executor:
         return build_executor(self.launcher.executor)  # type: ignore[attr-defined]
@@ -209,11 +211,10 @@ class Sweep:
             )
         if several and (settings.target is not None or settings.patience is not None):
             raise ConfigError("hydra.sweeper.target and patience need one objective; got " + ", ".join(self.objectives))
-        if self.streams:
-            self._executor().shutdown()
-            for corner in self.space.corners():
-                one = self.snapshot.job(0, self.space.overrides(corner))
-                checked(one, Place(one.folder, self.home))
+        self.here = trains_here(self.launcher)
+        for corner in self.space.corners() if self.trains else ():
+            one = self.snapshot.job(0, self.space.overrides(corner))
+            checked(one, Place(one.folder, self.home), self.here)
 
     def _check_fresh(self, several: bool) -> None:
         known: set[Any] = set(self.settings.seeds) or {base.get("seed") for base in self.bases}
@@ -265,5 +266,4 @@ def sweep(
     arguments: Sequence[str],
 ) -> None:
     """Run the sweeper's search. trains: whether the task is harmonic's own."""
-    streams = trains and getattr(launcher, "checks_jobs", False)
-    Sweep(context, master, launcher, streams, section, arguments).run()
+    Sweep(context, master, launcher, trains, section, arguments).run()

@@ -1,4 +1,4 @@
-"""Hydra's grid sweeper, less its second composition of every job: the launcher checks the jobs itself."""
+"""Hydra's grid sweeper, less its second composition of every job: harmonic's are composed once, all of them first."""
 
 from __future__ import annotations
 
@@ -7,22 +7,57 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
-from . import config  # noqa: F401 - registers the plugins' config
+from . import config as _config  # noqa: F401 - registers the plugins' config
 
 
 class GridSweeper(BasicSweeper):
     """Every combination of the swept values, in order."""
 
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._trains = bool(getattr(task_function, "trains", False))
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
     def sweep(self, arguments: list[str]) -> Any:
-        """Launch the jobs; one sweep at a time in a folder."""
+        """Launch the jobs; one sweep at a time in a folder.
+
+        Harmonic's own are refused before there is a folder if one of them is wrong, whatever launches them.
+        """
+        from harmonic.errors import ConfigError
         from harmonic.seat import Seat
 
         assert self.config is not None
+        size = self.max_batch_size
+        if size is not None and size < 1:
+            raise ConfigError.broken("hydra.sweeper.max_batch_size", "a whole number >= 1, or null", size)
+        jobs = self._jobs(arguments)
+        if not jobs:
+            raise ConfigError(f"a grid must have a job; got a range without values in {' '.join(arguments)}")
+        if self._trains:
+            self._check(jobs)
         with Seat(Path(self.config.hydra.sweep.dir), shared=False):
             return super().sweep(arguments)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Leave it to the launcher where that composes all jobs before the first one runs."""
-        if not getattr(self.launcher, "checks_jobs", False):
+        """Compose another task's jobs, as Hydra does; harmonic's are checked already."""
+        if not self._trains:
             super().validate_batch_is_legal(batch)
+
+    def _jobs(self, arguments: list[str]) -> Sequence[Sequence[str]]:
+        """The overrides of all jobs, in one batch."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        return self.split_arguments(overrides, None)[0]
+
+    def _check(self, jobs: Sequence[Sequence[str]]) -> None:
+        from harmonic.hydra_jobs import check
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        runs = check(self.hydra_context, self.config, self.launcher, jobs)
+        if getattr(self.launcher, "checks_jobs", False):
+            self.launcher.checked = runs  # type: ignore[union-attr]

@@ -18,11 +18,12 @@ class HarmonicLauncher(BasicLauncher):
         executor: config of what builds the `concurrent.futures.Executor`.
     """
 
-    checks_jobs = True  # a sweeper need not compose them once more
+    checks_jobs = True  # all of a call, before the first one runs
 
     def __init__(self, executor: Any) -> None:
         super().__init__()
         self.executor = executor
+        self.checked: Sequence[Any] | None = None  # the runs of all batches, where the sweeper has checked them
         self._rows: dict[str, str] = {}  # of all batches: the folder of each run by its id
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -31,6 +32,10 @@ class HarmonicLauncher(BasicLauncher):
         assert self.hydra_context is not None
         if not getattr(self.task_function, "trains", False):
             return super().launch(job_overrides, initial_job_idx)
-        from harmonic.hydra_jobs import launch
+        from harmonic.hydra_jobs import check, launch
 
-        return launch(self.hydra_context, self.config, self.executor, job_overrides, initial_job_idx, self._rows)
+        if self.checked is None:
+            runs = check(self.hydra_context, self.config, self, job_overrides, initial_job_idx)
+        else:
+            runs = list(self.checked[initial_job_idx : initial_job_idx + len(job_overrides)])
+        return launch(self.config, self.executor, runs, self._rows)
