@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -14,11 +19,13 @@ from playwright.sync_api import expect
 import harmonic
 from browser import opened
 from harmonic import configurations, job, post, tables
+from harmonic.compose import compose
 from harmonic.report import main, page, report
 from harmonic.report.answer import command
 from harmonic.report.blocks import Facts, Grid, Section, Text
 from harmonic.report.material import gather
-from helpers import CommandLine
+from harmonic.report.place import MANIFEST, place
+from helpers import CommandLine, files
 
 SMALL = ("data.points=60", "training.steps=40", "training.evaluate_every=20")
 EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -79,7 +86,7 @@ def test_the_page_of_a_grid_works_in_a_browser_and_on_a_phone(grid: Path) -> Non
 def test_what_a_config_says_is_shown_as_text(tmp_path: Path) -> None:
     table = {"columns": [{"title": EVIL, "kind": "text", "wide": False}], "rows": [[EVIL], ["</script>" + EVIL]]}
     section = Section(EVIL, [Text(EVIL), Facts({EVIL: EVIL}), Grid(EVIL, [EVIL, "command"], [[EVIL, EVIL]], "command")])
-    path = page.write(tmp_path, EVIL, [section], table)
+    path = page.write(place([tmp_path], None, EVIL), EVIL, [section], table)
     with opened(path) as (seen, complaints):
         assert seen.title() == EVIL
         assert EVIL in seen.locator("#runs-table tbody td").first.inner_text()
@@ -211,3 +218,147 @@ def test_only_failed_runs_give_a_smaller_report(harmonic_command: CommandLine) -
     content = report([home]).read_text()
     assert "No run was completed" in content
     assert "Failures by cause" in content
+
+
+def record(overrides: Sequence[str] = (), status: str = "complete", **row: object) -> tables.Record:
+    """What a run leaves in a table; nothing is trained. Its errors follow from its width and seed."""
+    config = compose(list(overrides))
+    data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
+    error = 0.1 + 0.01 * float(config.model["width"]) + 0.001 * data_seed if status == "complete" else None
+    values = dict.fromkeys(("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse", "gap"), error) | {
+        "run": uuid4().hex, "seed": config.seed, "status": status, "engine": "native", "steps": 2, "train_s": 0.1,
+        "started": datetime(2026, 1, 1, tzinfo=UTC), "version": "0.0.0",
+        "error": None if status == "complete" else "the loss before step 3 is not finite",
+    } | row  # fmt: skip
+    curve = {"run": [values["run"]] * 3, "step": range(3), "loss": [9.0, 4.0, 2.0 + (error or 0.0)]}
+    curve |= {name: [None] * 3 for name in ("dense_rmse", "sparse_rmse")}
+    return tables.Record(values, tables.leaves(asdict(config)), curve)
+
+
+def sweep(home: Path, records: Sequence[tables.Record]) -> Path:
+    """A sweep's folder with these rows in its table."""
+    rows = [
+        replace(one, row={"sweep": home.name, "trial": number, "dir": str(number), **one.row})
+        for number, one in enumerate(records)
+    ]
+    tables.write_runs(home / tables.FOLDER, "0", rows)
+    for one in rows:
+        (home / str(one.row["dir"])).mkdir(exist_ok=True)
+    return home
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    """Two sweeps in one folder; of the first there is a figure more, for it has three configurations."""
+    a = sweep(tmp_path / "a", [record([f"model.width={width}"]) for width in (2, 4, 8)])
+    return a, sweep(tmp_path / "b", [record([f"model.width={width}"]) for width in (2, 4)])
+
+
+def pictures(page: Path) -> set[str]:
+    return {path.name for path in page.with_suffix("").glob("*.png")}
+
+
+def test_other_folders_have_another_page_and_the_same_the_same(two: tuple[Path, Path]) -> None:
+    a, b = two
+    sweep(a.parent / "c", [record()])
+    first = report([a, b])
+    assert first == a.parent / "report.html"
+    before = first.read_bytes()
+    other = report([b, a.parent / "c"])
+    assert other == a.parent / "report-b-c.html"
+    assert first.read_bytes() == before
+    assert report([b, a]) == first
+    assert report([b, a.parent / "c"]) == other
+    everything = report([a.parent])
+    assert everything not in (first, other)
+    assert report([a.parent / "c", b], a.parent) == other
+    # names that give the same file name are told apart
+    sweep(a.parent / "a-b", [record()])
+    sweep(a.parent / "c-a", [record()])
+    assert len({report([a.parent / one, a.parent / two]) for one, two in (("a-b", "c"), ("b", "c-a"))} | {other}) == 3
+
+
+def test_pictures_of_the_former_report_go_and_all_else_stays(two: tuple[Path, Path]) -> None:
+    a, _ = two
+    page = report([a])
+    former = pictures(page)
+    folder = page.with_suffix("")
+    mine = {"mine.png": b"mine", "notes.txt": b"notes"}
+    for name, content in mine.items():
+        (folder / name).write_bytes(content)
+    shutil.rmtree(a / tables.FOLDER)
+    sweep(a, [record(["model.width=2"]), record(["model.width=4"])])
+    assert report([a]) == page
+    assert former - pictures(page) == {"a-slices.png"}
+    for name, content in mine.items():
+        assert (folder / name).read_bytes() == content
+    # a picture that somebody changed is theirs
+    (folder / "a-learning.png").write_bytes(b"mine")
+    shutil.rmtree(a / tables.FOLDER)
+    sweep(a, [record(status="diverged"), record(["seed=1"], status="diverged")])
+    report([a])
+    assert pictures(page) == {"mine.png", "a-learning.png"}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"", b"[]", b"{", b'{"of": 1, "pictures": {"../a.png": "0", "notes.txt": "0"}}', b'{"pictures": [1]}', b"\xff"],
+)
+def test_a_manifest_may_hold_anything(two: tuple[Path, Path], manifest: bytes) -> None:
+    a, _ = two
+    page = report([a])
+    before = pictures(page)
+    (a / "a.png").write_bytes(b"mine")
+    page.with_suffix("").joinpath(MANIFEST).write_bytes(manifest)
+    assert report([a]) == page  # by its title
+    assert pictures(page) == before
+    assert (a / "a.png").read_bytes() == b"mine"
+
+
+def test_a_page_that_is_not_ours_stays(two: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    a, _ = two
+    (a / "report.html").write_text("mine")
+    main([str(a)])
+    said = capsys.readouterr()
+    assert said.out.strip() == str(a / "report-a.html")
+    assert f"'{a / 'report.html'}' is not of these folders and stays" in said.err
+    for other in a.glob("*.html"):
+        other.write_text("mine")
+        shutil.rmtree(other.with_suffix(""), ignore_errors=True)
+    main([str(a)])
+    (third,) = set(a.glob("*.html")) - {a / "report.html", a / "report-a.html"}
+    shutil.rmtree(third.with_suffix(""))
+    third.write_text("mine")
+    assert "needs a free name" in refused(capsys, str(a))
+    assert {path.read_text() for path in a.glob("*.html")} == {"mine"}
+
+
+def test_a_sweep_that_is_called_report_is_no_place_for_pictures(tmp_path: Path) -> None:
+    named = sweep(tmp_path / "report", [record(), record(["model.width=2"])])
+    before = files(named)
+    page = report([tmp_path])
+    assert page.parent == tmp_path
+    assert files(named) == before
+    assert pictures(page)
+
+
+def test_a_report_is_the_same_however_its_folder_is_named(
+    two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two
+    (a.parent / "link").symlink_to(a)
+    (a.parent / "elsewhere").mkdir()
+    expected = report([a])
+    rows = table_of(expected.read_text())["rows"]
+    assert sorted(str(row[-2]) for row in rows) == ["0", "1", "2"]  # the links to the runs
+    monkeypatch.chdir(a.parent)
+    for text in ("a", "a/", "./a", "b/../a", "link", "link/"):
+        page = report([Path(text)])
+        assert page.resolve() == expected.resolve(), text
+        assert table_of(page.read_text())["rows"] == rows
+    for inside, text in ((a, "."), (b, "../a"), (a.parent / "elsewhere", "../link")):
+        monkeypatch.chdir(inside)
+        assert report([Path(text)]).resolve() == expected.resolve()
+    assert report([Path("../a"), Path("../b/")]) == a.parent / "report.html"
+    assert report([Path("../link"), Path("../b")]) == a.parent / "report.html"
+    assert sorted(path.name for path in a.parent.rglob("*.html")) == ["report.html"] * 2

@@ -3,7 +3,8 @@
     harmonic-report outputs/width_lr                       # outputs/width_lr/report.html
     harmonic-report outputs/post outputs/width_lr          # side by side: outputs/report.html
 
-The page needs no network and no other file; its figures lie beside it as PNG, in `report/`.
+The page needs no network and no other file; its figures lie beside it as PNG, in `report/`. Where `report.html` is
+the page of other folders it stays, and the new one is called by its own: `report-post-width_lr.html`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from harmonic.errors import HarmonicError
 
+NAME = "report.html"
 BAD_INPUT = 2  # exit code
 DETAILED = 8  # sweeps that get sections of their own
 
@@ -42,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(
             _said(f"the report must be written to a folder that takes files; got '{error.filename}' ({error.strerror})")
         )
-    print(page)
+    if page.name != NAME:
+        print(f"harmonic-report: '{page.with_name(NAME)}' is not of these folders and stays", file=sys.stderr)
+    print(os.fsencode(page).decode(errors="backslashreplace"))  # a folder's name need not be UTF-8
 
 
 def _said(line: str) -> int:
@@ -64,16 +68,16 @@ def report(paths: Sequence[Path], output: Path | None = None) -> Path:
     from harmonic.report import page
     from harmonic.report.everything import everything
     from harmonic.report.material import gather
+    from harmonic.report.place import place
     from harmonic.report.story import story
 
     with Console(stderr=True).status("reading the runs") as status:
         material = gather(paths)
-        folder = output or (
-            paths[0] if len(paths) == 1 else Path(os.path.commonpath([path.absolute() for path in paths]))
-        )
-        sections = story(material, status.update, DETAILED)
-        status.update("drawing the figures")
         title = ", ".join(sweep.name for sweep in material.sweeps[:3]) + (
             " and more" if len(material.sweeps) > 3 else ""
         )
-        return page.write(folder, f"harmonic: {title}", sections, everything(material, folder))
+        title = f"harmonic: {title}"
+        where = place(paths, output, title)
+        sections = story(material, status.update, DETAILED)
+        status.update("drawing the figures")
+        return page.write(where, title, sections, everything(material, where.page.parent))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harmonic.errors import HarmonicError
 from harmonic.figures import encoded
 from harmonic.report.blocks import Figure, Grid, Section
+from harmonic.report.place import Place, remove_stale
 from harmonic.tables import write_atomically
 
-FILE, FIGURES = "report.html", "report"  # names in the report's folder
 STYLES = ("vendor/dataTables.dataTables.min.css", "vendor/columnControl.dataTables.min.css", "style.css")
 SCRIPTS = ("vendor/dataTables.min.js", "vendor/dataTables.columnControl.min.js", "table.js")
 
@@ -27,22 +28,31 @@ _NUMBER = r"-?[\d.,]+(e[+-]?\d+)?"
 _FIGURES = re.compile(rf"{_NUMBER}( %| to {_NUMBER}| \({_NUMBER} to {_NUMBER}\))?")  # a number, or a range of them
 
 
-def write(folder: Path, title: str, sections: Sequence[Section], table: dict[str, Any]) -> Path:
-    """Write a report and its figures into a folder; the path of its page.
+def write(place: Place, title: str, sections: Sequence[Section], table: dict[str, Any]) -> Path:
+    """Write a report and its figures into their place; the path of its page.
+
+    Pictures of the report that was there before are removed, but for those that somebody changed.
 
     Raises:
         HarmonicError: something is in the way.
     """
-    page, figures = folder / FILE, folder / FIGURES
+    page, figures = place.page, place.figures
     if page.is_dir():
         raise HarmonicError(f"the report must be a file; '{page}' is a folder: choose another --output")
     if figures.exists() and not figures.is_dir():
         raise HarmonicError(f"the report's figures need a folder; '{figures}' is a file: choose another --output")
     figures.mkdir(parents=True, exist_ok=True)
-    for block in (block for section in sections for block in section.blocks):
-        if isinstance(block, Figure):
-            write_atomically(figures / f"{block.name}.png", encoded(block.image, "png"))
-    write_atomically(page, render(title, sections, table).encode())
+    blocks = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
+    contents = {f"{block.name}.png": encoded(block.image, "png") for block in blocks}
+    pictures = {name: sha256(content).hexdigest() for name, content in contents.items()}
+    former = place.pictures()
+    place.note(former | pictures)  # of a report that is cut short, too, the next one knows the pictures
+    for name, content in contents.items():
+        write_atomically(figures / name, content)
+    # a folder's name need not be UTF-8
+    write_atomically(page, render(title, sections, table).encode(errors="backslashreplace"))
+    remove_stale(place, former, pictures)
+    place.note(pictures)
     return page
 
 
