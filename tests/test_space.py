@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+from collections.abc import Sequence
 
 import optuna
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
 
 from harmonic.compose import compose, repeat
-from harmonic.search.space import Parameter, _parameter
+from harmonic.errors import ConfigError
+from harmonic.search.space import Parameter, Space, _parameter
 
 PARSER = OverridesParser.create()
 NUMBER = st.floats(1e-6, 1e6)
@@ -68,6 +75,97 @@ def test_options_are_hydras(choices: str) -> None:
     one = parameter(text)
     theirs = list(PARSER.parse_override(text).sweep_string_iterator())
     assert [one.override(option) for option in one.options] == [f"x.y={value}" for value in theirs]
+
+
+LOADER = ConfigLoaderImpl(ConfigSearchPathImpl())
+
+
+def applied(overrides: Sequence[str]) -> DictConfig:
+    """A config of two sections, and what Hydra makes of it with these overrides."""
+    config = OmegaConf.create({"m": {"a": 0, "b": 0}, "n": 0})
+    OmegaConf.set_struct(config, True)
+    LOADER._apply_overrides_to_config(PARSER.parse_overrides(list(overrides)), config)
+    return config
+
+
+SWEPT = {f"{key}={text}": options for key in ("m.a", "m.b", "n", "+m.c", "++m.c", "+c")
+         for text, options in {"1,2": "12", "choice(2,4)": "24", "range(3,6)": "345"}.items()}  # fmt: skip
+SET = ["m.a=7", "m.b=8", "n=9", "~n", "+n=9", "~m.a", "+m.a=9", "++m.c=7", "m.c=7", "~m.c", "+c=7", "~c",
+       "m={a:7}", "m={a:7,b:8}", "++m={a:7,c:9}"]  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from([*SWEPT, *SET]), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_of_overrides_of_one_key_the_last_holds_as_in_hydra(written: list[str], chance: random.Random) -> None:
+    """A trial is what Hydra makes of what was written, with a value for each sweep; and each value is in effect."""
+    jobs = [[f"{one.partition('=')[0]}={chance.choice(SWEPT[one])}" if one in SWEPT else one for one in written]
+            for _ in range(3)]  # fmt: skip
+    try:
+        expected = [applied(job) for job in jobs]
+    except HydraException:
+        return  # Hydra refuses it, so does the search when it composes
+    try:
+        space = Space({}, written, LOADER, applied)
+    except ConfigError:
+        assert len({OmegaConf.to_yaml(one) for one in expected}) == 1, "nothing that is swept has an effect"
+        return
+    for config in expected:
+        values = {one.name: OmegaConf.select(config, one.name) for one in space.parameters}
+        assert all(value in one.values() for one, value in zip(space.parameters, values.values(), strict=True))
+        assert applied(space.overrides(values)) == config
+
+
+def test_the_command_line_goes_before_the_file() -> None:
+    params = {"m.a": "1,2", "m.b": "1,2", "+c": "1,2", "n": "choice(1,2)"}
+    space = Space(params, ["m.a=7", "++c=1,2", "~m.b"], LOADER, applied)
+    assert [one.name for one in space.parameters] == ["n", "c"]
+    assert applied(space.overrides({"n": 1, "c": 2})) == {"m": {"a": 7}, "n": 1, "c": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x=tag(Log,interval(1,2))", "may have the tag log; got Log"),
+        ("x=tag(log,linear,interval(1,2))", "may have the tag log; got linear"),
+        ("x=tag(Log,range(1,9))", "may have the tag log; got Log"),
+        ("x=tag(typo,choice(1,2))", "may have the tag log; got typo"),
+        ("x=tag(log,choice(1,2))", "must be an interval or a range to have a scale"),
+        ("x=tag(log,shuffle(1,2))", "must be an interval or a range to have a scale"),
+        ("x=tag(foo,tag(log,interval(1,2)))", "may have the tag log; got foo"),
+        ("x=tag(log,tag(Log,interval(1,2)))", "must have one tag"),
+        ("x=tag(tag(log,interval(1,2)))", "must have one tag"),
+        ("x=1,true", "options that differ as numbers; got 1 and True"),
+        ("x=0.0,a,false", "options that differ as numbers"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parameter(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "log"),
+    [
+        ("x=int(tag(log,interval(1.0,8.0)))", True, True),
+        ("x=tag(log,int(interval(1.0,8.0)))", True, True),
+        ("x=float(tag(log,interval(1,8)))", False, True),
+        ("x=float(interval(1,8))", False, False),
+        ("x=int(range(1,8))", True, False),
+    ],
+)
+def test_casts_and_tags_go_together(text: str, whole: bool, log: bool) -> None:
+    one = parameter(text).distribution
+    kind = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
+    assert isinstance(one, kind)
+    assert one.log == log
+
+
+def test_shuffled_options_stay_in_their_order() -> None:
+    for _ in range(5):
+        assert parameter("x=shuffle(1,2,3,4,5,6)").values() == [1, 2, 3, 4, 5, 6]
+        assert parameter("x=shuffle(range(1,4))").values() == [1, 2, 3]
+    assert parameter("x=sort(3,1,2)").values() == [1, 2, 3]
+    assert parameter("x=sort(range(1,4),reverse=true)").values() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep, Transformer
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    QuotedString,
+    RangeSweep,
+    Sweep,
+    Transformer,
+)
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
@@ -28,6 +36,7 @@ from harmonic.errors import ConfigError
 from harmonic.schema import WHOLE
 
 SYNTAX = "interval(a,b), tag(log,interval(a,b)), range(a,b,step) or a,b,c"
+TAGS = frozenset({"log"})
 
 
 @dataclass(frozen=True)
@@ -108,16 +117,24 @@ class Space:
         given = parser.parse_overrides(list(arguments))
         said = {_name(one) for one in given}
         chosen = [*(one for one in written if _name(one) not in said), *given]
-        self.fixed = [str(one.input_line) for one in chosen if not one.is_sweep_override()]
-        searched = list({_name(one): one for one in chosen if one.is_sweep_override()}.values())
-        if not searched:
+        # what is set, and what is searched, in the order in which Hydra applies it: of one key the last holds
+        self._settings = [
+            _parameter(one, bool(loader.get_group_options(one.key_or_group)))
+            if one.is_sweep_override() and not any(_covers(later, _name(one)) for later in chosen[index + 1 :])
+            else _fixed(one)
+            for index, one in enumerate(chosen)
+        ]
+        if not self.parameters:
             raise ConfigError(f"a search needs at least one parameter, <key>={SYNTAX}; got none")
-        self.parameters = [_parameter(one, bool(loader.get_group_options(one.key_or_group))) for one in searched]
         self._compose = compose
         self._composed: dict[tuple[str, ...], DictConfig] = {}
         for one in self.parameters:
             if not any(self._active(one, combination) for combination in self.combinations()):
                 raise ConfigError(f"'{one.name}' must be a key of the config to be searched; +{one.name}= adds one")
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        return [one for one in self._settings if isinstance(one, Parameter)]
 
     @property
     def groups(self) -> list[Parameter]:
@@ -140,7 +157,11 @@ class Space:
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
         """The overrides of a trial with these values."""
-        return [*self.fixed, *(one.override(values[one.name]) for one in self.parameters if one.name in values)]
+        return [
+            one if isinstance(one, str) else one.override(values[one.name])
+            for one in self._settings
+            if isinstance(one, str) or one.name in values
+        ]
 
     def bases(self) -> list[dict[str, Any]]:
         """For every combination of groups, all its parameters at the first of their values."""
@@ -169,7 +190,7 @@ class Space:
         """Whether the config has the parameter's key where these options are chosen."""
         if parameter.group or parameter.key.startswith("+") or not self.groups:
             return True  # where it is missing for good, Hydra says so
-        overrides = [*self.fixed, *(one.override(groups[one.name]) for one in self.groups)]
+        overrides = self.overrides({one.name: groups[one.name] for one in self.groups})
         composed = self._composed.get(tuple(overrides))
         if composed is None:
             composed = self._composed[tuple(overrides)] = self._compose(overrides)
@@ -191,17 +212,47 @@ def _name(override: Override) -> str:
     return f"{override.key_or_group}{package}"
 
 
+def _covers(later: Override, name: str) -> bool:
+    """Whether a later override decides the value of what has this name."""
+    if _name(later) == name:
+        return True
+    value, (section, dot, below) = later.value(), name.partition(f"{_name(later)}.")
+    if section or not dot:
+        return False
+    for key in below.split("."):
+        if not isinstance(value, dict) or key not in value:
+            return later.is_delete()
+        value = value[key]
+    return True
+
+
+def _fixed(override: Override) -> str:
+    """An override as it is written; of a sweep that a later override replaces, its first value."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    value = override.value()
+    first = value.start if isinstance(value, IntervalSweep) else next(override.sweep_iterator())
+    return f"{override.get_key_element()}={Override._get_value_element_as_str(first)}"
+
+
 def _parameter(override: Override, group: bool) -> Parameter:
     name, options = _name(override), dict[Any, str]()
     text = str(override.input_line).partition("=")[2]
     value = override.value()
+    _check_tags(name, text, value)
+    if isinstance(value, ChoiceSweep):  # in a search the order of options says nothing, and must stay
+        override = replace(override, _value=replace(value, shuffle=False))
     if isinstance(value, IntervalSweep):
         distribution = _interval(name, text, value)
     elif isinstance(value, RangeSweep):
         distribution = _range(name, text, value)
     else:
         for element in override.sweep_iterator(transformer=Transformer.identity):
-            options[_category(element)] = Override._get_value_element_as_str(element)
+            option = _category(element)
+            alike = next((one for one in options if one == option), option)
+            if type(alike) is not type(option):
+                raise ConfigError(f"{name}={text} must have options that differ as numbers; got {alike} and {option}")
+            options[option] = Override._get_value_element_as_str(element)
         if not options:
             raise ConfigError(f"{name}={text} must have at least one value; got none")
         distribution = CategoricalDistribution(tuple(options))
@@ -213,7 +264,7 @@ def _category(element: Any) -> Any:
     if isinstance(element, QuotedString):
         return element.text
     if element is None or isinstance(element, bool | int | float | str):
-        return element
+        return element if element == element else str(element)
     return Override._get_value_element_as_str(element)
 
 
@@ -244,6 +295,18 @@ def _range(name: str, text: str, sweep: RangeSweep) -> BaseDistribution:
     # in decimals, as they are written: Optuna warns where floats do not meet the end
     end = Decimal(str(low)) + (len(values) - 1) * Decimal(str(step))
     return FloatDistribution(float(low), float(end), step=None if log else float(step), log=log)
+
+
+def _check_tags(name: str, text: str, value: Any) -> None:
+    tags = sorted(map(str, value.tags)) if isinstance(value, Sweep) else []
+    if unknown := [tag for tag in tags if tag not in TAGS]:
+        raise ConfigError(f"{name}={text} may have the tag {', '.join(sorted(TAGS))}; got {', '.join(unknown)}")
+    if tags and not isinstance(value, IntervalSweep | RangeSweep):
+        raise ConfigError(
+            f"{name}={text} must be an interval or a range to have a scale; got a choice tagged {tags[0]}"
+        )
+    if not isinstance(value, ChoiceSweep) and text.count("tag(") > 1:
+        raise ConfigError(f"{name}={text} must have one tag(...), of several Hydra keeps the outermost alone")
 
 
 def _check(name: str, text: str, low: float, high: float, log: bool) -> None:
