@@ -7,6 +7,8 @@ from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from harmonic.search.samplers import asked
+
 
 class Judge:
     """Reports to the pruner, and asks it. A study of several objectives knows no pruning: there a second
@@ -32,13 +34,14 @@ class Judge:
         frozen = judged.study._storage.get_trial(judged._trial_id)
         if step not in frozen.intermediate_values:
             judged.report(value, step)
-        return judged.should_prune()
+        return asked("pruner", judged.study.pruner, judged.should_prune)
 
     def end(self, trial: Trial, state: TrialState, value: float | None) -> None:
         """The trial has ended so."""
         judged = self._trials.pop(trial.number, None)
         if judged is not None:
-            judged.study.tell(judged, value if state is TrialState.COMPLETE else None, state=state)
+            complete = state is TrialState.COMPLETE
+            judged.study.tell(judged, value if complete else None, state=state, skip_if_finished=True)
 
     def _judged(self, trial: Trial) -> Trial:
         if self._shadow is None:

@@ -103,13 +103,16 @@ class Search:
         for candidate in self.flying:
             if piece := candidate.next_piece():
                 return piece
-        if not self._may_ask():
-            return None
-        try:
-            trial = self.share.ask()
-            return self._take_up(trial).next_piece() if trial is not None else None
-        except UpdateFinishedTrialError:  # taken over while its parameters were drawn
-            return None
+        while self._may_ask():
+            try:
+                trial = self.share.ask()
+                if trial is None:
+                    return None
+                if begun := self._take_up(trial):
+                    return begun.next_piece()
+            except UpdateFinishedTrialError:  # taken over while its parameters were drawn
+                return None
+        return None
 
     def _may_ask(self) -> bool:
         settings = self.settings
@@ -125,15 +128,22 @@ class Search:
             self.ended = "every point of the space has been tried"
         return self.ended is None
 
-    def _take_up(self, trial: Trial) -> Candidate:
-        """Train a trial from now on."""
-        values = self.space.suggest(trial)
+    def _take_up(self, trial: Trial) -> Candidate | None:
+        """Train a trial from now on; None: it was enqueued with values that cannot be trained, and has failed."""
+        values = None
         try:
+            values = self.space.suggest(trial)
             replicates = self.crew.replicates(trial.number, self.space.overrides(values))
         except ConfigError as error:
-            trial.set_user_attr(KEPT, {"status": "failed", "error": str(error)})
-            self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
-            raise
+            enqueued = bool(trial._fixed_params)
+            if enqueued or values is not None:
+                trial.set_user_attr(KEPT, {"status": "failed", "error": str(error)})
+                self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
+                self.share.told(trial)
+            if not enqueued:
+                raise
+            self.progress.finished("failed", self._note)
+            return None
         self.flying.append(Candidate(trial, values, replicates, self.stages(replicates), self.objectives))
         return self.flying[-1]
 
@@ -172,7 +182,9 @@ class Search:
         candidate.trial.set_user_attr(KEPT, _kept(candidate, state))
         complete = state is TrialState.COMPLETE
         self.judge.end(candidate.trial, state, candidate.mean(self.prune_by) if complete else None)
-        self.study.tell(candidate.trial, values if complete else None, state=state)
+        told = self.study.tell(candidate.trial, values if complete else None, state=state, skip_if_finished=True)
+        if told.state is not state:
+            raise UpdateFinishedTrialError
         self.share.told(candidate.trial)
         self.flying.remove(candidate)
         if complete and len(values) == 1 and self._better(values[0], self._best):

@@ -6,21 +6,24 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pydoc import ErrorDuringImport, locate
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from hydra.utils import instantiate
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import OptunaError
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GridSampler, QMCSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, HarmonicError
 from harmonic.job import reason
 from harmonic.search.cma import GuardedCmaEsSampler
 from harmonic.search.qmc import NumberedQMCSampler
 from harmonic.search.space import Space
+from harmonic.targets import check_arguments
 
 # What Optuna imports only when the first trial that needs it is drawn.
 _NEEDS = {"CmaEsSampler": "cmaes"}
@@ -28,7 +31,35 @@ _NEEDS = {"CmaEsSampler": "cmaes"}
 # Samplers whose seed names one order of points for the whole study, wherever it is taken up.
 _SEQUENCES = (QMCSampler, GridSampler)
 
+# What the storage of a study raises, and what has a line already.
+_NOT_ITS_OWN = (HarmonicError, OptunaError, SQLAlchemyError, OSError)
+
+SEEDS = 2**32  # of NumPy's generators
+
 _OURS: dict[type, type] = {CmaEsSampler: GuardedCmaEsSampler, QMCSampler: NumberedQMCSampler}
+
+
+Said = TypeVar("Said")
+
+
+def asked(key: str, one: object, act: Callable[[], Said]) -> Said:
+    """What a sampler or a pruner says.
+
+    Args:
+        key: of `hydra.sweeper`.
+        one: the sampler or the pruner.
+        act: asks it.
+
+    Raises:
+        ConfigError: it has raised an exception of its own.
+    """
+    try:
+        return act()
+    except _NOT_ITS_OWN:
+        raise
+    except Exception as error:  # it may be anybody's
+        rule = f"hydra.sweeper.{key} must be one that works here and as it is configured"
+        raise ConfigError(f"{rule}; {type(one).__name__} got {reason(error)}") from error
 
 
 class Numbered(BaseSampler):
@@ -53,26 +84,32 @@ class Numbered(BaseSampler):
         if self._reseeds:
             (seed,) = np.random.SeedSequence([int(self._seed or 0), trial.number]).generate_state(1)
             self._sampler = self._build(int(seed))
-        self._sampler.before_trial(study, trial)
+        asked("sampler", self._sampler, lambda: self._sampler.before_trial(study, trial))
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._sampler.infer_relative_search_space(study, trial)
+        return asked("sampler", self._sampler, lambda: self._sampler.infer_relative_search_space(study, trial))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self._sampler.sample_relative(study, trial, search_space)
+        return asked("sampler", self._sampler, lambda: self._sampler.sample_relative(study, trial, search_space))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+        return asked(
+            "sampler",
+            self._sampler,
+            lambda: self._sampler.sample_independent(study, trial, param_name, param_distribution),
+        )
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        if isinstance(self._sampler, GridSampler) and "grid_id" not in trial.system_attrs:
+            return  # enqueued, and no point of the grid
         try:
-            self._sampler.after_trial(study, trial, state, values)
-        except RuntimeError as error:  # so a finite space ends; Optuna knows `stop` inside `optimize` alone
-            if "Study.stop" not in str(error):
+            asked("sampler", self._sampler, lambda: self._sampler.after_trial(study, trial, state, values))
+        except ConfigError as error:  # so a finite space ends; Optuna knows `stop` inside `optimize` alone
+            if "Study.stop" not in str(error.__cause__):
                 raise
             self.exhausted = True
 
@@ -90,6 +127,7 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
     kind = _OURS.get(kind, kind)
     takes = inspect.signature(kind).parameters
     given = {key: value for key, value in section.items() if key != "seed" or "seed" in takes}
+    check_arguments("hydra.sweeper.sampler", kind, given)
     if "search_space" in takes and "search_space" not in given:
         given["search_space"] = {one.name: one.values() for one in space.parameters}
 
@@ -99,7 +137,10 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
         sampler: BaseSampler = _built("sampler", kind, {**arguments, "seed": seed} if "seed" in takes else arguments)
         return sampler
 
-    return Numbered(build, given.get("seed"))
+    seed = given.get("seed")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS):
+        raise ConfigError.broken("hydra.sweeper.sampler.seed", f"a whole number from 0 to {SEEDS - 1}, or null", seed)
+    return Numbered(build, seed)
 
 
 def build_pruner(section: Mapping[str, Any], rung: int, steps: int) -> BasePruner:
@@ -115,7 +156,13 @@ def build_pruner(section: Mapping[str, Any], rung: int, steps: int) -> BasePrune
     kind = _class("pruner", section, BasePruner)
     ours = {"min_resource": rung, "max_resource": steps}
     missing = {key: value for key, value in ours.items() if key in inspect.signature(kind).parameters}
+    check_arguments("hydra.sweeper.pruner", kind, section)
     arguments = {key: _nested(value) for key, value in section.items() if key != "_target_"}
+    wrapped = arguments.get("wrapped_pruner")
+    if wrapped is not None and not isinstance(wrapped, BasePruner):
+        raise ConfigError.broken(
+            "hydra.sweeper.pruner.wrapped_pruner", "a pruner, as {_target_: optuna.pruners.<class>}, or null", wrapped
+        )
     pruner: BasePruner = _built("pruner", kind, {**missing, **arguments})
     return pruner
 
@@ -128,7 +175,7 @@ def prunes_steps(section: Mapping[str, Any]) -> bool:
 def prunes_seeds(section: Mapping[str, Any]) -> bool:
     """Whether a pruner, or the one that it wraps, looks at one seed after the other."""
     wrapped = section.get("wrapped_pruner")
-    if wrapped:
+    if isinstance(wrapped, dict) and "_target_" in wrapped:
         return prunes_seeds(wrapped)
     return issubclass(_class("pruner", section, BasePruner), WilcoxonPruner)
 

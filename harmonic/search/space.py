@@ -23,6 +23,7 @@ from hydra.core.override_parser.types import (
     ChoiceSweep,
     IntervalSweep,
     Override,
+    OverrideType,
     QuotedString,
     RangeSweep,
     Sweep,
@@ -66,6 +67,17 @@ class Parameter:
     def override(self, value: Any) -> str:
         """The override that sets this value."""
         return f"{self.key}={self.options[value] if self.options else repr(value)}"
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one of its values."""
+        one = self.distribution
+        if isinstance(one, CategoricalDistribution):
+            return any(
+                value == option and isinstance(value, bool) == isinstance(option, bool) for option in one.choices
+            )
+        assert isinstance(one, IntDistribution | FloatDistribution)
+        inside = isinstance(value, int | float) and not isinstance(value, bool) and one.low <= value <= one.high
+        return inside and one._contains(one.to_internal_repr(value))
 
     @property
     def ends(self) -> tuple[Any, Any]:
@@ -118,19 +130,21 @@ class Space:
         said = {_name(one) for one in given}
         chosen = [*(one for one in written if _name(one) not in said), *given]
         # what is set, and what is searched, in the order in which Hydra applies it: of one key the last holds
-        self._settings = [
-            _parameter(one, bool(loader.get_group_options(one.key_or_group)))
-            if one.is_sweep_override() and not any(_covers(later, _name(one)) for later in chosen[index + 1 :])
-            else _fixed(one)
-            for index, one in enumerate(chosen)
-        ]
+        self._settings = list[str | Parameter]()
+        for index, one in enumerate(chosen):
+            later = [other for other in chosen[index + 1 :] if _covers(other, _name(one))]
+            if one.is_sweep_override() and not later:
+                self._settings.append(_parameter(one, bool(loader.get_group_options(one.key_or_group))))
+            elif not one.is_sweep_override() or later[0].type not in (OverrideType.ADD, OverrideType.FORCE_ADD):
+                self._settings.append(_fixed(one))
         if not self.parameters:
             raise ConfigError(f"a search needs at least one parameter, <key>={SYNTAX}; got none")
         self._compose = compose
         self._composed: dict[tuple[str, ...], DictConfig] = {}
-        for one in self.parameters:
-            if not any(self._active(one, combination) for combination in self.combinations()):
-                raise ConfigError(f"'{one.name}' must be a key of the config to be searched; +{one.name}= adds one")
+        for parameter in self.parameters:
+            if not any(self._active(parameter, combination) for combination in self.combinations()):
+                name = parameter.name
+                raise ConfigError(f"'{name}' must be a key of the config to be searched; +{name}= adds one")
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -147,13 +161,33 @@ class Space:
         return [first, *others]
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
-        """Values for a trial, by name."""
+        """Values for a trial, by name.
+
+        Raises:
+            ConfigError: it was enqueued with values that are not of the space.
+        """
+        self._check_enqueued(trial._fixed_params)
         values = {one.name: one.draw(trial) for one in self.groups}
         chosen = dict(values)
         for one in self.parameters:
             if not one.group and self._active(one, chosen):
                 values[one.name] = one.draw(trial)
+        if unused := [name for name in trial._fixed_params if name not in values]:
+            chosen_text = " ".join(f"{name}={option}" for name, option in chosen.items())
+            raise ConfigError(f"a trial is enqueued with {unused[0]}, which is not searched under {chosen_text}")
         return {one.name: values[one.name] for one in self.parameters if one.name in values}
+
+    def _check_enqueued(self, fixed: Mapping[str, Any]) -> None:
+        known = {one.name: one for one in self.parameters}
+        for name, value in fixed.items():
+            if name not in known:
+                raise ConfigError(
+                    f"a trial must be enqueued with parameters of the search ({', '.join(known)}); got {name}"
+                )
+            if not known[name].holds(value):
+                raise ConfigError(
+                    f"a trial must be enqueued with values of the search, {name}={known[name].text}; got {value!r:.80}"
+                )
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
         """The overrides of a trial with these values."""
@@ -179,6 +213,11 @@ class Space:
             for option in list(one.options)[1:-1]
         ]
         return [*self.bases(), *lasts, *options]
+
+    def samples(self, count: int, value: Callable[[Parameter], Any]) -> list[dict[str, Any]]:
+        """So many points of the space, over all of its combinations; value: draws one of a parameter."""
+        combinations = self.combinations()
+        return [self._corner(combinations[index % len(combinations)], value) for index in range(count)]
 
     def _corner(self, groups: Mapping[str, Any], value: Callable[[Parameter], Any]) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
@@ -35,6 +36,7 @@ from harmonic.search.settings import Settings, public
 from harmonic.search.share import Alone, Shared
 from harmonic.search.space import Space
 from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journal, open_study
+from harmonic.search.tryout import try_out
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
 
@@ -82,6 +84,8 @@ class Sweep:
         self.sampler = build_sampler(self.settings.sampler, self.space)
         steps, rung = self._steps() if streams else (1, 1)
         self.pruner = build_pruner(self.settings.pruner, rung, steps)
+        directions = [StudyDirection[one.upper()] for one in self.settings.direction]
+        try_out(self.settings, self.space, directions, rung, steps)
 
     def run(self) -> None:
         """Search, or go on with a search, and write what was found.
