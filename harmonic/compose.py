@@ -6,9 +6,8 @@ compose(["model=deep", "optimizer=adam", "seed=7"])      # -> schema.Config
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from harmonic import schema
-from harmonic.tables import leaves
+from harmonic.errors import ConfigError
+from harmonic.quoting import is_path, written
 
 HYDRA_VERSION = "1.3"  # whose defaults we rely on
 
@@ -72,52 +72,85 @@ def _composed(config_name: str, overrides: Sequence[str]) -> DictConfig:
 
 GROUPS = ("data", "model", "optimizer")
 _UNSAID = ("figures", "objective")  # they change nothing in a run
-_PLAIN = re.compile(r"[\w./:-]+")
-_NOT_TEXT = re.compile(r"(null|true|false|on|off|yes|no|nan|[+-]?inf|[+-]?[\d._]+(e[+-]?\d+)?)", re.IGNORECASE)
 
 
 def repeat(config: Mapping[str, Any], choices: Mapping[str, str] | None = None) -> list[str]:
     """The overrides with which `harmonic` trains a run of this config once more.
 
     Args:
-        config: the sections of `schema.Config` as plain containers, or their leaves by dotted key.
+        config: the sections of `schema.Config` as plain containers, interpolations resolved.
         choices: option by group, as Hydra noted them; None: those that leave the least to say.
+
+    Raises:
+        ConfigError: it holds a key that no override can write.
     """
-    wanted = {key: value for key, value in leaves(config).items() if key not in _UNSAID}
-    chosen, overrides = tuple[str, ...](), list[str]()
+    wanted = {key: value for key, value in config.items() if key not in _UNSAID}
+    chosen = tuple[str, ...]()
     for group in GROUPS:
         if choices is not None:
             option = (f"{group}={choices.get(group)}",)
-            chosen = (
-                (*chosen, *option) if option in _options(group) and choices[group] != _defaults()[group] else chosen
-            )
+            if option in _options(group) and choices[group] != _defaults()[group]:
+                chosen = (*chosen, *option)
             continue
-        if sum(key.startswith(f"{group}.") for key in _differences(wanted, chosen)) < 2:
+        if sum(text.lstrip("+~").startswith(f"{group}.") for text in _differences(wanted, chosen)) < 2:
             continue  # nothing shorter can be said
         fits = [(len(_differences(wanted, (*chosen, *option))), len(option), option) for option in _options(group)]
         chosen = (*chosen, *min(fits)[2])
-    for key, value in _differences(wanted, chosen).items():
-        known = key in _leaves(chosen)
-        overrides.append(f"~{key}" if value is _GONE else f"{'' if known else '+'}{key}={_override_text(value)}")
-    return [*chosen, *overrides]
+    return [*chosen, *_differences(wanted, chosen)]
 
 
-_GONE = object()
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of a config from its leaves by dotted key, as a table has them: lists are JSON text there.
+
+    Raises:
+        ConfigError: one key is a value and a section.
+    """
+    config: dict[str, Any] = {}
+    for key, value in flat.items():
+        *sections, leaf = key.split(".")
+        section = config
+        for name in sections:
+            section = section.setdefault(name, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"'{key}' must not lie below a key that has a value; got '{name}' with both")
+        section[leaf] = _listed(value)
+    return config
 
 
-def _differences(wanted: Mapping[str, Any], overrides: tuple[str, ...]) -> dict[str, Any]:
-    """What to set, and to take away, after these overrides."""
-    base = _leaves(overrides)
-    changed = {key: value for key, value in wanted.items() if key not in base or base[key] != value}
-    # a table does not tell null from a key that is not there
-    return changed | {key: _GONE for key, value in base.items() if key not in wanted and value is not None}
+def _listed(value: Any) -> Any:
+    if not (isinstance(value, str) and value.startswith("[")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _differences(wanted: Mapping[str, Any], chosen: tuple[str, ...]) -> list[str]:
+    """What to set, to add and to take away after these overrides."""
+    return list(_changes("", wanted, _base(chosen)))
+
+
+def _changes(above: str, wanted: Mapping[Any, Any], base: Mapping[Any, Any]) -> Iterator[str]:
+    for key in base:
+        if key not in wanted:
+            yield f"~{above}{key}"
+    for key, value in wanted.items():
+        path, there = f"{above}{key}", base.get(key)
+        if not isinstance(key, str) or "." in key or not is_path(path):
+            # as part of a mapping, which is merged into what is there
+            yield f"+{above.rstrip('.')}={written(above.rstrip('.'), {key: value})}"
+        elif isinstance(value, Mapping) and value and (key not in base or isinstance(there, Mapping)):
+            yield from _changes(f"{path}.", value, there or {})
+        elif key not in base or repr(value) != repr(there):  # 1, 1.0 and true are equal, and not the same
+            yield f"{'' if key in base else '+'}{path}={written(path, value)}"
 
 
 @lru_cache(maxsize=64)
-def _leaves(overrides: tuple[str, ...]) -> dict[str, Any]:
+def _base(overrides: tuple[str, ...]) -> dict[str, Any]:
     plain = OmegaConf.to_container(_composed("config", overrides), resolve=True)
     assert isinstance(plain, dict)
-    return {key: value for key, value in leaves({str(k): v for k, v in plain.items()}).items() if key not in _UNSAID}
+    return {str(key): value for key, value in plain.items() if key not in _UNSAID}
 
 
 @lru_cache(maxsize=1)
@@ -133,14 +166,3 @@ def _options(group: str) -> list[tuple[str, ...]]:
     """The ways to choose of a group: nothing said, or one of its files."""
     files = sorted((config_root() / "conf" / group).glob("*.yaml"))
     return [(), *((f"{group}={file.stem}",) for file in files)]
-
-
-def _override_text(value: Any) -> str:
-    """A value as an override writes it. Lists are JSON text in a table's leaves, which Hydra reads."""
-    if value is None or isinstance(value, bool | int):
-        return json.dumps(value)
-    text = repr(value) if isinstance(value, float) else str(value)
-    if isinstance(value, float) or text.startswith("[") or (_PLAIN.fullmatch(text) and not _NOT_TEXT.fullmatch(text)):
-        return text
-    escaped = text.replace("'", "\\'")
-    return f"'{escaped}'"

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -88,6 +88,24 @@ def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
     frame = frame[frame["run"].notna()]
     # a run's steps lie in one part, in order
     return frame.sort_values("run", kind="stable", ignore_index=True)
+
+
+def stored_config(row: pd.Series) -> dict[str, Any]:
+    """The config of a run by dotted key, in the types in which it was written.
+
+    Args:
+        row: of `load_runs`, whose columns are of one type for all runs: a number beside a text is text there.
+
+    Raises:
+        TableError: the row's table is gone.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `load_runs` has named what is damaged
+        for part in _whole(Path(row["dir"]), "runs"):
+            for found in part.filter(pc.equal(part["run"], row["run"])).to_pylist():
+                config = {key: value for key, value in found.items() if key not in IDENTITY | OUTCOME}
+                return {"seed": found["seed"], **config}
+    raise TableError(f"the table of run '{row['run']}' must still hold it; got '{row['dir']}'")
 
 
 def _of_new_runs(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -7,11 +7,12 @@ import shlex
 import numpy as np
 import pandas as pd
 
-from harmonic.compose import repeat
-from harmonic.configurations import config_columns, short, shown
+from harmonic.compose import nested, repeat
+from harmonic.configurations import short, shown
+from harmonic.errors import HarmonicError
+from harmonic.loading import stored_config
 from harmonic.report.blocks import Block, Grid, Section, Text
 from harmonic.report.material import Sweep
-from harmonic.report.networks import plain
 
 LISTED = 8  # configurations in the table of the best
 
@@ -46,14 +47,11 @@ def best(sweep: Sweep) -> Section:
 
 
 def command(runs: pd.DataFrame) -> str:
-    """The command that trains these runs, which differ in their seeds only, once more."""
-    first = runs.iloc[0]
-    config = {
-        key: plain(first[key])
-        for key in [*config_columns(runs), "data.seed", "model.seed"]
-        if key in first and not pd.isna(first[key])
-    }
-    overrides = repeat({"seed": 0, **config})
+    """The command that trains these runs, which differ in their seeds only, once more, or why there is none."""
+    try:
+        overrides = repeat(nested(stored_config(runs.iloc[0])))
+    except HarmonicError as error:
+        return f"none: {error}"
     overrides = [text for text in overrides if not text.startswith("seed=")]
     seeds = ",".join(str(seed) for seed in sorted(set(runs["seed"])))
     return shlex.join(["harmonic", *(["-m"] if "," in seeds else []), *overrides, f"seed={seeds}"])

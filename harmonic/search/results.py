@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from harmonic import tables
 from harmonic.compose import repeat
+from harmonic.errors import ConfigError
 from harmonic.progress import say, shown
 from harmonic.search.study import kept, lost
 from harmonic.snapshot import Job
@@ -83,10 +85,14 @@ def _solution(one: FrozenTrial, home: Path, again: str | None) -> dict[str, Any]
     return found
 
 
-def command(job: Job, seeds: Sequence[int]) -> str:
-    """The command line that trains a trial's runs once more."""
+def command(job: Job, seeds: Sequence[int]) -> str | None:
+    """The command line that trains a trial's runs once more; None, and a warning, where none can be written."""
     choices = yaml.safe_load(job.hydra_yaml)["hydra"]["runtime"]["choices"]
-    overrides = repeat(yaml.safe_load(job.yaml), choices)
+    try:
+        overrides = repeat(job.config, choices)
+    except ConfigError as error:
+        warnings.warn(f"no command repeats trial {job.number}: {error}", stacklevel=2)
+        return None
     if seeds:
         overrides = [text for text in overrides if not text.startswith("seed=")]
         overrides = [*(["-m"] if len(seeds) > 1 else []), *overrides, f"seed={','.join(map(str, sorted(seeds)))}"]
