@@ -18,7 +18,7 @@ import dataclasses
 import logging
 import secrets
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ from harmonic.schema import Config
 from harmonic.trial import Listener, Result, Trial, train, unheard
 
 log = logging.getLogger(__name__)
+
+ARGUMENTS = ("data", "model", "optimizer")  # sections that hold the arguments of a class
 
 
 @dataclass(frozen=True)
@@ -150,19 +152,52 @@ def write_model(config: Config, place: Place, outcome: Outcome) -> None:
         models.save(place.folder / models.PARAMETERS_FILE, config.model, outcome.parameters)
 
 
-def finished(config: Config, place: Place, row: Mapping[str, Any]) -> bool:
-    """Whether the run that has this row in the table is this one, and need not be made again.
+def finished(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The row of this run, if it need not be made again; None: it is not there, or failed.
+
+    Args:
+        rows: those that name the run's folder, as `tables.read_rows` gives them; there are several where a run was
+            made again, or sweeps were copied into one folder.
 
     Raises:
-        ConfigError: another run lies in its place.
+        ConfigError: other runs lie in its place, and not this one.
     """
-    for key, value in sorted(leaves(config).items()):
-        if row.get(key) != value:
-            raise ConfigError(
-                f"'{place.folder}' must be free or hold the same run; the one in it has "
-                f"{key}={row.get(key)}, this one {value}: choose another hydra.sweep.dir"
-            )
-    return bool(row["status"] != "failed")
+    ours, other = _said(leaves(config)), None
+    for row in reversed(rows):
+        theirs = _said(tables.config_of(row))
+        difference = _difference(theirs, ours)
+        if difference is None:
+            return row if row["status"] != "failed" else None
+        other = other or difference
+    if other is not None:
+        raise ConfigError(
+            f"'{place.folder}' must be free or hold the same run; the one in it has {other}: choose another hydra.sweep.dir"
+        )
+    return None
+
+
+def _said(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves of a config that say something: null does so as the argument of a class, and not as a seed."""
+    return {
+        key: value
+        for key, value in flat.items()
+        if value is not None or (key.partition(".")[0] in ARGUMENTS and not key.endswith(".seed"))
+    }
+
+
+def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
+    """The first leaf in which two configs differ, in type as in value, and what each has; None: there is none."""
+    for key in sorted(theirs.keys() | ours.keys()):
+        both = key in theirs and key in ours
+        if not both or not _same(theirs[key], ours[key]):
+            write = repr if both and str(theirs[key]) == str(ours[key]) else str
+            told = [f"{key}={write(one[key])}" if key in one else f"no {key}" for one in (theirs, ours)]
+            return f"{told[0]}, this one {told[1]}"
+    return None
+
+
+def _same(a: object, b: object) -> bool:
+    return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]:
@@ -176,8 +211,8 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
     """
     rows = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
     earlier = [row for row in rows if row["dir"] == place.name]
-    if earlier and finished(config, place, earlier[-1]):
-        return earlier[-1] | {"dir": str(place.folder)}
+    if (row := finished(config, place, earlier)) is not None:
+        return {**row, "dir": str(place.folder)}
     outcome = train_one(config, listen)
     if outcome.trace is not None:
         log.info(outcome.trace)  # for the file; the terminal gets one line

@@ -52,11 +52,9 @@ class Ledger:
             ConfigError: another run lies in the place of one of them.
         """
         if self.table.is_dir():
-            rows = {row["dir"]: row for row in tables.read_rows(self.table)}
+            rows = tables.by_folder(tables.read_rows(self.table))
             for run in runs:
-                row = rows.get(run.place.name)
-                if row is not None and job.finished(run.config, run.place, row):
-                    run.row = row
+                run.row = job.finished(run.config, run.place, rows.get(run.place.name, ()))
 
     def enter(self, run: Run, outcome: Outcome) -> None:
         """Write all that a finished run leaves in its folder, and its rows with those of others."""

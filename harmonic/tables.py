@@ -64,13 +64,13 @@ _COLUMNS = {
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested config as one flat mapping of dotted keys; lists become their JSON text."""
+    """A nested config as one flat mapping of dotted keys; lists and empty mappings become their JSON text."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             flat |= leaves(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple) else value
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
     return flat
 
 
@@ -130,11 +130,43 @@ def write_lost(table: Path, runs: Sequence[str]) -> None:
 
 
 def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
-    """The rows of a table, of the parts whose names begin alike; of one folder the one that counts last."""
+    """The rows of a table, of the parts whose names begin alike; of one folder the one that counts last.
+
+    A row has the leaves of its own config and no others.
+    """
     parts = [read_part(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
-    rows = [row for part in parts if part is not None for row in part.to_pylist()]
+    rows = [row for part in parts if part is not None for row in _as_written(part)]
     # only what failed is made again; clocks are set back, so that the later start alone would not do
     return sorted(rows, key=lambda row: (row["status"] != "failed", row["started"]))
+
+
+def _as_written(part: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a part, each with the leaves of its own config alone: where runs of several shapes share a part,
+    a column with values is null for those that lack the leaf."""
+    padded = [
+        name
+        for name, column in zip(part.column_names, part.columns, strict=True)
+        if column.null_count and not pa.types.is_null(column.type) and name not in IDENTITY and name not in OUTCOME
+    ]
+    rows: list[dict[str, Any]] = part.to_pylist()
+    for name in padded:
+        for row in rows:
+            if row[name] is None:
+                del row[name]
+    return rows
+
+
+def config_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves of the config in a row."""
+    return {key: row[key] for key in row if key == "seed" or (key not in IDENTITY and key not in OUTCOME)}
+
+
+def by_folder(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Rows by the folder that they name, in their order."""
+    folders: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        folders.setdefault(row["dir"], []).append(row)
+    return folders
 
 
 def absent(table: Path, runs: Iterable[str]) -> list[str]:

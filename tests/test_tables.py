@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harmonic import load_curves, load_runs, tables
-from harmonic.errors import TableError
+from harmonic import job, load_curves, load_runs, tables
+from harmonic.errors import ConfigError, TableError
+from harmonic.schema import Config
+from helpers import CommandLine, config
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -204,3 +210,77 @@ def test_a_path_without_runs_is_named(tmp_path: Path) -> None:
 def test_leaves_are_dotted() -> None:
     nested = {"a": {"b": 1, "c": {"d": [1, 2]}}, "e": None}
     assert tables.leaves(nested) == {"a.b": 1, "a.c.d": "[1, 2]", "e": None}
+
+
+BASE = config()
+LEAVES = st.dictionaries(
+    st.sampled_from(["model.a", "model.b", "optimizer.c"]),
+    st.one_of(
+        st.none(), st.booleans(), st.sampled_from([0, 1, 2]), st.sampled_from([0.0, 1.0, float("nan"), float("inf")]),
+        st.sampled_from(["", "0", "1", "1.0", "nan", "True", "null", "None", "[1, 2]"]), st.just([1, 2]), st.just({}),
+    ),
+)  # fmt: skip
+
+
+@given(LEAVES, LEAVES, st.booleans())
+def test_a_run_is_taken_for_itself_and_no_other(theirs: Any, ours: Any, beside: bool) -> None:
+    """Whatever leaves two configs have, and whatever lies in the part beside."""
+    import tempfile
+
+    def made(leaves: Mapping[str, Any]) -> Config:
+        made = copy.deepcopy(BASE)
+        for key, value in leaves.items():
+            section, _, name = key.partition(".")
+            getattr(made, section)[name] = value
+        return made
+
+    ours = {key: value for key, value in ours.items() if value != "[1, 2]"}  # a table has it for the list
+    with tempfile.TemporaryDirectory() as folder:
+        place, home = job.Place(Path(folder) / "0", Path(folder), "s", 0), Path(folder)
+        entries = [job.record(made(theirs), place, job.failure(ValueError()))]
+        if beside:
+            entries.append(job.record(made({"model.a": 3.5, "optimizer.d": 1}), replace(place, folder=home / "1"),
+                                      job.failure(ValueError())))  # fmt: skip
+        entries = [replace(one, row={**one.row, "status": "complete"}) for one in entries]
+        tables.write_runs(home / "table", "0", entries)
+        rows = tables.by_folder(tables.read_rows(home / "table"))["0"]
+    same = repr(dict(sorted(theirs.items()))).replace("'[1, 2]'", "[1, 2]") == repr(dict(sorted(ours.items())))
+    if same:
+        row = job.finished(made(ours), place, rows)
+        assert row is not None
+        assert row["run"] == entries[0].row["run"]
+    else:
+        with pytest.raises(ConfigError, match="must be free or hold the same run"):
+            job.finished(made(ours), place, rows)
+
+
+def test_a_column_that_other_runs_have_is_none_of_this_run(tmp_path: Path) -> None:
+    """Somebody joined the parts of a table to one: a leaf that a run lacks is null there."""
+    ours, place = config(), job.Place(tmp_path / "0", tmp_path, "s", 0)
+    other = config("+optimizer.momentum=0.5")
+    for number, one in enumerate((ours, other)):
+        entry = job.record(one, replace(place, folder=tmp_path / str(number)), job.failure(ValueError()))
+        tables.write_runs(tmp_path / "table", str(number), [replace(entry, row={**entry.row, "status": "complete"})])
+    parts = sorted((tmp_path / "table").glob("runs-*"))
+    joined = pa.concat_tables([pq.read_table(part) for part in parts], promote_options="permissive")
+    for part in parts:
+        part.unlink()
+    pq.write_table(joined, parts[0])
+    rows = tables.by_folder(tables.read_rows(tmp_path / "table"))
+    assert job.finished(ours, place, rows["0"]) is not None
+    assert job.finished(other, place, rows["1"]) is not None
+    for one, name in ((ours, "1"), (other, "0")):
+        with pytest.raises(ConfigError, match=r"optimizer\.momentum"):
+            job.finished(one, place, rows[name])
+
+
+@pytest.mark.parametrize("launcher", ["harmonic", "basic"])
+def test_a_grid_adopts_no_runs_that_had_more_to_their_config(harmonic_command: CommandLine, launcher: str) -> None:
+    grid = ("-m", "optimizer=adam", "seed=0,1", "hydra.sweep.dir=a", f"hydra/launcher={launcher}",
+            "training.steps=5", "data.points=10")  # fmt: skip
+    assert harmonic_command(*grid, "+optimizer.amsgrad=true").code == 0
+    refused = harmonic_command(*grid)
+    assert refused.code == 2
+    assert "has optimizer.amsgrad=True, this one no optimizer.amsgrad: choose another hydra.sweep.dir" in refused.err
+    assert harmonic_command(*grid, "+optimizer.amsgrad=true").code == 0
+    assert len(load_runs(harmonic_command.folder)) == 2

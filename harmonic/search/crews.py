@@ -78,7 +78,7 @@ class Streaming(Crew):
     ) -> None:
         self._snapshot, self._seeds, self._keeps_rows, self._here = snapshot, seeds, keeps_rows, here
         self._ledger = Ledger(snapshot.home / tables.FOLDER)
-        self._rows = {row["dir"]: row for row in tables.read_rows(self._ledger.table)}
+        self._rows = tables.by_folder(tables.read_rows(self._ledger.table))
         self._build = build
 
     def __enter__(self) -> Streaming:
@@ -112,12 +112,10 @@ class Streaming(Crew):
             # a folder of its own for each seed, where there are several
             one = self._snapshot.job(number, texts, "" if len(self._seeds) < 2 else str(seed))
             run = checked(one, Place(one.folder, home, home.name, number), self._here)
-            row = self._rows.get(run.place.name)
+            run.row = job.finished(run.config, run.place, self._rows.get(run.place.name, ()))
             replicate = Replicate(seed, texts, run)
-            if row is not None and job.finished(run.config, run.place, row):
-                run.row = row
-                if self._keeps_rows:
-                    replicate.outcome = Outcome(row, {})
+            if run.row is not None and self._keeps_rows:
+                replicate.outcome = Outcome(run.row, {})
             made.append(replicate)
         return made
 
