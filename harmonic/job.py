@@ -170,9 +170,8 @@ def finished(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) ->
             return row if row["status"] != "failed" else None
         other = other or difference
     if other is not None:
-        raise ConfigError(
-            f"'{place.folder}' must be free or hold the same run; the one in it has {other}: choose another hydra.sweep.dir"
-        )
+        rule = f"'{place.folder}' must be free or hold the same run"
+        raise ConfigError(f"{rule}; the one in it has {other}: choose another hydra.sweep.dir")
     return None
 
 

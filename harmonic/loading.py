@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harmonic.errors import TableError
-from harmonic.tables import CURVE, FOLDER, FRONT, IDENTITY, OUTCOME, STATUSES, read_part, within
+from harmonic.finding import FRESH, Found, tables_of
+from harmonic.tables import CURVE, FRONT, IDENTITY, OUTCOME, STATUSES, read_part, read_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,39 +31,84 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
         OUTCOME. Whole numbers with gaps are Int64, `status` and `engine` categories, `started`
         is in UTC, text is `str`; what a run does not have is missing.
 
+    What is left out is named in a warning with the reason, but for two: a run that failed and was made again
+    counts by its last attempt, and the runs of a search's best from other seeds (in `fresh/`) are no trials, and
+    are loaded by the path of their own folder. A folder whose name begins with a dot is not looked into.
+
     Raises:
         TableError: there is no such folder, or no run in it.
     """
     import pandas as pd
 
-    parts = []
-    for part in _parts(Path(path), "runs"):
-        table = read_part(part)
-        if table is not None:
-            parts.append(_inside(table, part.parent.parent, Path(path)))
-    lost = [run for part in _whole(Path(path), "lost") for run in part["run"].to_pylist()]
-    inside = _without(_join(parts), lost)
+    found = tables_of(Path(path))
+    inside = _join([part for number, one in enumerate(found) for part in _runs(one, number, Path(path))])
+    if inside.num_rows:
+        inside = _without_lost(inside, found)
     if not inside.num_rows:
         raise TableError(f"the path of runs must hold at least one run; '{path}' holds none")
-    config = [name for name in inside.column_names if name not in IDENTITY and name not in OUTCOME]
-    frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME]))
+    config = [name for name in inside.column_names if name not in IDENTITY and name not in OUTCOME and name != _TABLE]
+    frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME, _TABLE]))
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
-    begun = frame.groupby("sweep")["started"].transform("min").fillna(frame["started"])
-    frame = frame.assign(begun=begun, made=frame["status"] != "failed")
-    frame = frame.sort_values(["begun", "trial", "seed", "made", "started"])
-    # a run that failed and was made again lies in the same folder; as in `read_rows`
-    frame = frame.drop(columns=["begun", "made"]).drop_duplicates("dir", keep="last")
-    frame = frame.drop_duplicates("run", ignore_index=True)  # somebody copied a folder
-    if front := _front(Path(path)):
+    begun = frame.groupby([_TABLE, "sweep"])["started"].transform("min").fillna(frame["started"])
+    frame = frame.assign(begun=begun).sort_values(["begun", "trial", "seed", "started"]).drop(columns="begun")
+    frame = _once(_last_attempts(frame, config), found)
+    if front := _front(found):
         frame[FRONT] = frame["run"].map(front).astype("boolean")
     return frame
 
 
-def _front(path: Path) -> dict[str, bool]:
+_TABLE = "\0table"  # while loading: the number of the table that a row is of
+
+
+def _runs(found: Found, number: int, path: Path) -> Iterator[pa.Table]:
+    """The runs of one table that lie in the path, with absolute folders and the table's number."""
+    for one in found.parts("runs"):
+        part = read_runs(one)
+        if part is not None and found.apart:  # `fresh` may be a sweep's own name
+            part = part.filter(pc.fill_null(pc.invert(pc.ends_with(part["sweep"], f"/{FRESH}")), True))
+        if part is not None:
+            part = _inside(part, found, path)
+            yield part.append_column(_TABLE, pa.array([number] * len(part), pa.int64()))
+
+
+def _without_lost(runs: pa.Table, found: Sequence[Found]) -> pa.Table:
+    """Without the runs whose trials run again under other numbers."""
+    lost = [run for one in found for part in _whole(one, "lost") for run in part["run"].to_pylist()]
+    for number, one in enumerate(found) if lost else ():
+        mine = runs.filter(pc.equal(runs[_TABLE], number))
+        if count := len(mine) - len(_without(mine, lost)):
+            _leave_out(count, one, "their trials were lost with their sweeper, and run again under other numbers")
+    return _without(runs, lost)
+
+
+def _last_attempts(frame: pd.DataFrame, config: Sequence[str]) -> pd.DataFrame:
+    """Without the runs that failed and were made again, as `read_rows` orders them: the same config in the same
+    folder, though of another id."""
+    again = frame[frame.duplicated("dir", keep=False)]
+    if not len(again) or not (again["status"] == "failed").any():
+        return frame
+    again = again.assign(made=again["status"] != "failed").sort_values(["made", "started"])
+    superseded = again[~again["made"] & again.duplicated(["dir", "trial", "seed", *config], keep="last")]
+    return frame[~frame["run"].isin(superseded["run"])]
+
+
+def _once(frame: pd.DataFrame, found: Sequence[Found]) -> pd.DataFrame:
+    """Each run once, without the number of its table; there are several of its rows where somebody copied a folder."""
+    again = frame.duplicated("run")
+    for number, count in frame.loc[again, _TABLE].value_counts(sort=False).items():
+        _leave_out(int(count), found[int(str(number))], "other rows have the same ids, as in copies")
+    return frame[~again].drop(columns=_TABLE).reset_index(drop=True)
+
+
+def _leave_out(count: int, found: Found, reason: str) -> None:
+    warnings.warn(f"left out {count} row(s) of '{found.folder}': {reason}", stacklevel=4)
+
+
+def _front(found: Sequence[Found]) -> dict[str, bool]:
     """Whether a run is of its search's Pareto front, by run; empty without searches of several objectives."""
     front = dict[str, bool]()
-    for part in _whole(path, "front"):
+    for part in (part for one in found for part in _whole(one, "front")):
         for run, mark in zip(part["run"].to_pylist(), part[FRONT].to_pylist(), strict=True):
             # of several sweepers' marks some are older; who has left the front does not come back
             front[run] = mark and front.get(run, True)
@@ -80,7 +126,7 @@ def load_curves(path: str | os.PathLike[str]) -> pd.DataFrame:
         TableError: there is no such folder, or no run in it.
     """
     runs = load_runs(path)["run"]
-    tables = list(_of_new_runs(_whole(Path(path), "curves")))
+    tables = list(_of_new_runs(part for one in tables_of(Path(path)) for part in _whole(one, "curves")))
     joined = pa.concat_tables(tables) if tables else pa.table({n: pa.array([], k) for n, k in CURVE.items()})
     joined = joined.set_column(0, "run", joined["run"].combine_chunks().dictionary_encode())
     frame: pd.DataFrame = joined.to_pandas()
@@ -122,34 +168,9 @@ def _without(table: pa.Table, runs: Collection[str]) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["run"], pa.array(runs, pa.string())))) if runs else table
 
 
-def _whole(path: Path, kind: str) -> Iterator[pa.Table]:
+def _whole(found: Found, kind: str) -> Iterator[pa.Table]:
     """What is whole of the parts of this kind."""
-    return (table for part in _parts(path, kind) if (table := read_part(part)) is not None)
-
-
-def _parts(path: Path, kind: str) -> Iterator[Path]:
-    """The parts of every table that holds runs of this folder: below it, or else above it."""
-    if not path.exists():
-        raise TableError(f"the path of runs must exist; got '{path}'")
-    if not path.is_dir():
-        raise TableError(f"the path of runs must be a folder; got '{path}'")
-    tables = list(_tables(path))
-    if not tables:
-        above = (parent / FOLDER for parent in path.resolve().parents)
-        tables = [table for table in above if table.is_dir()][:1]
-    for table in tables:
-        yield from sorted(table.glob(f"{kind}-*.parquet"))
-
-
-def _tables(path: Path) -> Iterator[Path]:
-    if path.name == FOLDER:
-        yield path
-    elif (path / FOLDER).is_dir():
-        yield path / FOLDER  # the runs in the folders beside it are its own
-    else:
-        for child in sorted(path.iterdir()):
-            if child.is_dir() and not child.name.startswith("."):
-                yield from _tables(child)
+    return (table for part in found.parts(kind) if (table := read_part(part)) is not None)
 
 
 def _join(parts: Sequence[pa.Table]) -> pa.Table:
@@ -174,24 +195,15 @@ def _as_text(part: pa.Table, names: set[str]) -> pa.Table:
     return part
 
 
-def _inside(part: pa.Table, base: Path, path: Path) -> pa.Table:
-    """The rows whose folder is `path` or lies below it, their folders with the table's own before them.
-
-    A row that names a folder outside of the table's own is none that harmonic wrote, and is left out.
-    """
-    inside = [isinstance(name, str) and within(base / name, base) for name in part["dir"].to_pylist()]
-    if not all(inside):
-        warnings.warn(
-            f"left out {inside.count(False)} row(s) of '{base / FOLDER}': their dir lies outside", stacklevel=3
-        )
-        part = part.filter(pa.array(inside, pa.bool_()))
+def _inside(part: pa.Table, found: Found, path: Path) -> pa.Table:
+    """The rows whose folder is `path` or lies below it, their folders with the table's own before them."""
     names = part["dir"].to_pylist()
-    part = part.set_column(part.column_names.index("dir"), "dir", pa.array([str(base / name) for name in names]))
-    root = (path.parent if path.name == FOLDER else path).resolve()
-    above = base.resolve()
-    if above.is_relative_to(root):
+    folders = pa.array([str(found.home / name) for name in names], pa.string())
+    part = part.set_column(part.column_names.index("dir"), "dir", folders)
+    if not found.above:
         return part
-    return part.filter(pa.array([(above / name).resolve().is_relative_to(root) for name in names], pa.bool_()))
+    root, home = path.resolve(), found.home.resolve()
+    return part.filter(pa.array([(home / name).resolve().is_relative_to(root) for name in names], pa.bool_()))
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:

@@ -12,12 +12,14 @@ import json
 import os
 import secrets
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 FOLDER = "table"
@@ -134,7 +136,7 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
 
     A row has the leaves of its own config and no others.
     """
-    parts = [read_part(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
+    parts = [read_runs(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
     rows = [row for part in parts if part is not None for row in _as_written(part)]
     # only what failed is made again; clocks are set back, so that the later start alone would not do
     return sorted(rows, key=lambda row: (row["status"] != "failed", row["started"]))
@@ -176,6 +178,11 @@ def absent(table: Path, runs: Iterable[str]) -> list[str]:
     return [run for run in runs if run not in there]
 
 
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be written anywhere: what is not UTF-8 in it is escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def within(folder: Path, home: Path) -> bool:
     """Whether a folder is another one or lies in it, as far as their names tell."""
     return Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(home))
@@ -199,16 +206,38 @@ def _write_part(path: Path, table: pa.Table) -> None:
 
 
 def read_part(part: Path) -> pa.Table | None:
-    """A part as it was written; None of one that is gone or damaged, which is named in a warning."""
+    """A part as it was written; None of one that is damaged, or gone since it was seen, which is named in a warning."""
     try:
         # `read_table` takes twice as long to find out that it is one file
         with pq.ParquetFile(part, page_checksum_verification=True) as file:
             return _shaped(part, file.read())
-    except FileNotFoundError:
-        return None  # replaced while we looked
     except (OSError, ValueError, pa.ArrowException) as error:
-        warnings.warn(f"left out '{part}': not a whole Parquet file ({error})", stacklevel=3)
+        warnings.warn(f"left out '{printable(part)}': not a whole Parquet file ({error})", stacklevel=3)
         return None
+
+
+def read_runs(part: Path) -> pa.Table | None:
+    """As `read_part`, of a part of runs: without the rows that harmonic cannot have written, which a warning names."""
+    table = read_part(part)
+    if table is None:
+        return None
+    home = part.parent.parent
+    lies = [
+        isinstance(name, str) and "\0" not in name and within(home / name, home) for name in table["dir"].to_pylist()
+    ]
+    rules = {
+        "they have no id": pc.not_equal(table["run"], ""),
+        "their dir lies outside": pa.array(lies, pa.bool_()),
+        "their status is none of " + ", ".join(STATUSES): pc.is_in(table["status"], pa.array(STATUSES)),
+        "they have no time of start": pc.is_valid(table["started"]),
+    }
+    sound = pa.chunked_array([pa.array([True] * len(table), pa.bool_())])
+    for rule, kept in rules.items():
+        kept = pc.fill_null(kept, False)
+        if count := pc.sum(pc.and_not(sound, kept)).as_py():
+            warnings.warn(f"left out {count} row(s) of '{printable(part)}': {rule}", stacklevel=3)
+        sound = pc.and_(sound, kept)
+    return table.filter(sound)
 
 
 def _shaped(part: Path, table: pa.Table) -> pa.Table:
@@ -217,8 +246,20 @@ def _shaped(part: Path, table: pa.Table) -> pa.Table:
     Raises:
         ValueError: it has not.
     """
+    table.validate(full=True)
     kinds = _COLUMNS[part.name.partition("-")[0]]
+    if twice := [name for name, count in Counter(table.column_names).items() if count > 1]:
+        raise ValueError(f"each column must be there once; {', '.join(twice)} are there more often")
+    if odd := [one.name for one in table.schema if one.name not in kinds and not _is_leaf(one.type)]:
+        raise ValueError(f"a column must hold numbers, truths or text; {', '.join(odd)} do not")
     wrong = [name for name, kind in kinds.items() if table.column_names.count(name) != 1 or table[name].type != kind]
     if wrong:
         raise ValueError(f"a part needs the columns {', '.join(kinds)}; {', '.join(wrong)} are missing or other")
     return table
+
+
+def _is_leaf(kind: pa.DataType) -> bool:
+    types = pa.types
+    return any(
+        fits(kind) for fits in (types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_string)
+    )

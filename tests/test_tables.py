@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
+import random
+import re
 import shutil
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +31,9 @@ from helpers import CommandLine, config
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def write(home: Path, run: str, trial: int | None = 0, config: Mapping[str, Any] = {}, losses: int = 3) -> None:
-    row = {
+def write(home: Path, run: str, trial: int | None = 0, config: Mapping[str, Any] = {}, losses: int = 3,
+          row: Mapping[str, Any] = {}) -> None:  # fmt: skip
+    columns = {
         "run": run, "trial": trial, "seed": 7, "status": "complete", "engine": "torch", "steps": losses,
         "final_loss": 1.5, "started": START + timedelta(seconds=trial or 0), "dir": str(trial or "."),
     }  # fmt: skip
@@ -36,7 +41,9 @@ def write(home: Path, run: str, trial: int | None = 0, config: Mapping[str, Any]
         "run": [run] * losses, "step": range(losses), "loss": np.arange(losses) + 0.5,
         "dense_rmse": [np.nan] * losses, "sparse_rmse": [np.nan] * losses,
     }  # fmt: skip
-    tables.write_runs(home / tables.FOLDER, run, [tables.Record(row, {"model.width": 5, **config}, curve)])
+    tables.write_runs(
+        home / tables.FOLDER, run, [tables.Record({**columns, **row}, {"model.width": 5, **config}, curve)]
+    )
 
 
 def test_rows_of_different_shape_share_a_frame(tmp_path: Path) -> None:
@@ -105,7 +112,8 @@ def test_a_copied_folder_adds_nothing(tmp_path: Path) -> None:
     whole = load_runs(tmp_path), load_curves(tmp_path)
     shutil.copytree(tmp_path / "sweep", tmp_path / "sweep copied")
     write(tmp_path / "sweep copied", "s3", 3)
-    runs, curves = load_runs(tmp_path), load_curves(tmp_path)
+    with pytest.warns(UserWarning, match=r"left out 3 row\(s\) of '.*': other rows have the same ids"):
+        runs, curves = load_runs(tmp_path), load_curves(tmp_path)
     assert sorted(runs["run"]) == ["s0", "s1", "s2", "s3"]
     known = curves[curves["run"] != "s3"].astype({"run": str}).reset_index(drop=True)
     pd.testing.assert_frame_equal(known, whole[1].astype({"run": str}))
@@ -115,10 +123,14 @@ def test_lost_runs_count_no_more(tmp_path: Path) -> None:
     for number in range(3):
         write(tmp_path, f"s{number}", number)
     tables.write_lost(tmp_path / tables.FOLDER, ["s1"])
-    assert load_runs(tmp_path)["run"].tolist() == ["s0", "s2"]
-    assert load_curves(tmp_path)["run"].unique().tolist() == ["s0", "s2"]
+    for read in (load_runs, load_curves):
+        with pytest.warns(UserWarning, match=r"left out 1 row\(s\) of '.*': their trials were lost"):
+            assert read(tmp_path)["run"].unique().tolist() == ["s0", "s2"]
     tables.write_lost(tmp_path / tables.FOLDER, ["s0", "s1", "s2"])
-    with pytest.raises(TableError, match="at least one run"):
+    with (
+        pytest.warns(UserWarning, match=r"left out 3 row\(s\)"),
+        pytest.raises(TableError, match="at least one run"),
+    ):
         load_runs(tmp_path)
 
 
@@ -284,3 +296,190 @@ def test_a_grid_adopts_no_runs_that_had_more_to_their_config(harmonic_command: C
     assert "has optimizer.amsgrad=True, this one no optimizer.amsgrad: choose another hydra.sweep.dir" in refused.err
     assert harmonic_command(*grid, "+optimizer.amsgrad=true").code == 0
     assert len(load_runs(harmonic_command.folder)) == 2
+
+
+class Arranged:
+    """Sweeps below a folder and what people and disks do to them, at random; each part holds one row."""
+
+    def __init__(self, home: Path, chance: random.Random) -> None:
+        self.home, self.chance, self.count, self.folders = home, chance, 0, list[Path]()
+        for _ in range(chance.randint(1, 4)):
+            self.sweep()
+        acts = [self.copy, self.merge, self.link, self.cut, self.stray, self.lose, self.repeat, self.confirm]
+        for _ in range(chance.randint(0, 6)):
+            chance.choice(acts)()
+
+    def run(self, folder: Path, number: int, called: str = "id", **row: Any) -> str:
+        self.count += 1
+        run = f"{called}{self.count}"
+        write(folder, run, number, {"model.k": self.count}, row=row)
+        return run
+
+    def sweep(self) -> None:
+        above = self.chance.choice([self.home, *self.folders])
+        folder = above / self.chance.choice(["", "a", "b/c", "table", "fresh", "é x"])
+        self.folders.append(folder)
+        for number in range(self.chance.randint(1, 3)):
+            self.run(folder, number)
+
+    def copy(self) -> None:
+        source, target = self.chance.choice(self.folders), self.home / f"copy{self.chance.randint(0, 9)}"
+        if source != self.home and not target.exists():
+            shutil.copytree(source, target, symlinks=True)
+
+    def merge(self) -> None:
+        """What `cp -rn` leaves: runs of another sweep that name the same folders."""
+        self.run(self.chance.choice(self.folders), 0)
+
+    def link(self) -> None:
+        link = self.chance.choice(self.folders) / f"link{self.chance.randint(0, 9)}"
+        if not link.is_symlink():
+            link.symlink_to(self.chance.choice([*self.folders, self.home, self.home / "nowhere", link]))
+
+    def cut(self) -> None:
+        part = self.chance.choice(sorted(self.home.rglob("runs-*.parquet")))
+        part.write_bytes(part.read_bytes()[:-9])
+
+    def stray(self) -> None:
+        odd: list[dict[str, Any]] = [
+            {"dir": "../x"}, {"dir": "0\0"}, {"dir": None}, {"run": None}, {"run": ""}, {"status": "odd"},
+            {"started": None},
+        ]  # fmt: skip
+        self.run(self.chance.choice(self.folders), 7, **self.chance.choice(odd))
+
+    def lose(self) -> None:
+        folder = self.chance.choice(self.folders)
+        tables.write_lost(folder / "table", [self.run(folder, 8)])
+
+    def repeat(self) -> None:
+        folder = self.chance.choice(self.folders)
+        failed = self.run(folder, 9, "failed", status="failed")
+        write(folder, f"made{self.count}", 9, {"model.k": self.count}, row={"started": START - timedelta(days=9)})
+        assert failed.endswith(str(self.count))
+
+    def confirm(self) -> None:
+        """A search's best from other seeds."""
+        self.run(self.chance.choice(self.folders) / "fresh", 0, "fresh", sweep="search/fresh")
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_no_row_is_silently_left_out(seed: int) -> None:
+    """Each row is loaded or named, but for failed runs that were made again and `fresh`, as documented."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        Arranged(Path(folder), random.Random(seed))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                loaded = load_runs(folder)["run"].tolist()
+            except TableError:
+                loaded = []
+        walked = [Path(above) / name for above, _, names in os.walk(folder) for name in names]
+        beside = {one for one in walked for up in one.parents if up.name == "fresh" and (up.parent / "table").is_dir()}
+    told = [str(one.message) for one in caught]
+    assert all(text.startswith("left out ") for text in told), told
+    damaged = {text.split("'")[1] for text in told if "not a whole Parquet file" in text}
+    named = sum(int(one[1]) for text in told if (one := re.match(r"left out (\d+) row", text)))
+    parts = [part for part in walked if part.name.startswith("runs-")]
+    elsewhere = {text.split("'")[1] for text in told if "must lie in a folder 'table'" in text}
+    damaged |= {str(part) for part in parts if str(part.parent) in elsewhere}
+    ids = {part: part.stem.removeprefix("runs-") for part in parts if str(part) not in damaged}
+    documented = [
+        run
+        for part, run in ids.items()
+        if (run.startswith("failed") and run not in loaded) or (run.startswith("fresh") and part in beside)
+    ]
+    assert len(loaded) == len(set(loaded))
+    assert len(loaded) + named + len(damaged) + len(documented) == len(parts), (told, loaded, parts)
+
+
+@pytest.mark.parametrize("shape", ["nested", "linked", "loops", "merged", "table", "above", "chain", "link to a table"])
+def test_each_table_is_found_once(tmp_path: Path, shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever lies above it or leads to it; the runs' folders are where they are, and absolute."""
+    home = tmp_path / "outputs"
+    write(home / "z", "one", 0)
+    if shape == "nested":
+        write(home, "two", 0)
+        write(home / "z" / "y", "three", 0)
+    elif shape == "linked":
+        write(tmp_path / "elsewhere", "two", 0)
+        (home / "a").symlink_to(tmp_path / "elsewhere")
+        (home / "b").symlink_to(tmp_path / "elsewhere")
+    elif shape == "loops":
+        for name in "abcdefgh":
+            (home / name).symlink_to(home)
+            (home / "z" / name).symlink_to(home / "z")
+    elif shape == "merged":
+        write(home / "z", "two", 0, {"model.width": 6})
+    elif shape == "table":
+        write(home / "table", "two", 0)
+        write(home / "table" / "table", "three", 0)
+    elif shape == "chain":
+        (home / "a").symlink_to(home / "b")
+        (home / "b").symlink_to(home / "z")
+    elif shape == "link to a table":
+        write(tmp_path / "large disk", "two", 0)
+        (home / "y").mkdir()
+        (home / "y" / "table").symlink_to(tmp_path / "large disk" / "table")
+    elif shape == "above":
+        write(tmp_path, "two", 0, row={"dir": "outputs"})
+        write(tmp_path, "outside", 1)
+    count = {"nested": 3, "loops": 1, "table": 3, "chain": 1}.get(shape, 2)
+    monkeypatch.chdir(home)
+    for path in (home, ".", "../outputs", home / "z" / ".."):
+        runs = load_runs(path)
+        assert set(runs["run"]) == {"one", "two", "three"} - set(["three", "two"][: 3 - count])
+        assert all(Path(name).is_absolute() for name in runs["dir"])
+        assert load_curves(path)["run"].nunique() == count
+    folders = load_runs(home).set_index("run")["dir"]
+    assert folders["one"] == str(home / "z")
+    assert shape != "linked" or folders["two"] == str(home / "a")
+    assert shape != "link to a table" or folders["two"] == str(home / "y")
+
+
+def test_the_best_from_fresh_seeds_stays_apart(tmp_path: Path) -> None:
+    write(tmp_path / "s", "trial", 0)
+    write(tmp_path / "s" / "fresh", "confirmed", 0, row={"sweep": "s/fresh"})
+    write(tmp_path / "fresh", "own", 0, row={"sweep": "fresh"})
+    write(tmp_path, "above", 0)
+    assert set(load_runs(tmp_path)["run"]) == {"trial", "own", "above"}
+    assert load_runs(tmp_path / "s")["run"].tolist() == ["trial"]
+    assert load_runs(tmp_path / "s" / "fresh")["run"].tolist() == ["confirmed"]
+
+
+def test_what_cannot_be_looked_into_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "s", "run", 0)
+    for name, rule in {"a": "a link that leads nowhere", "b": "leads to a folder that holds this one"}.items():
+        (tmp_path / name).symlink_to(tmp_path / "nowhere" if name == "a" else tmp_path.parent)
+        with pytest.warns(UserWarning, match=rule):
+            assert load_runs(tmp_path)["run"].tolist() == ["run"]
+        (tmp_path / name).unlink()
+    (tmp_path / "table").touch()
+    with pytest.warns(UserWarning, match="a table must be a folder"):
+        assert load_runs(tmp_path)["run"].tolist() == ["run"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8")
+def test_a_path_that_is_not_utf8_is_a_line(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    write(tmp_path / "s", "run", 0)
+    write(odd, "other", 0)
+    with pytest.warns(UserWarning, match=r"left out '.*\\xff/table': its path must be UTF-8"):
+        assert load_runs(tmp_path)["run"].tolist() == ["run"]
+    for read in (load_runs, load_curves):
+        with pytest.raises(TableError, match=r"must be UTF-8; got '.*\\xff'"):
+            read(odd)
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array([[1]]), pa.array([{"a": 1}]), pa.array([b"1"]), pa.array([date(2026, 1, 1)])], ids=str
+)
+def test_a_part_of_odd_columns_is_named(tmp_path: Path, column: pa.Array) -> None:
+    for number in range(2):
+        write(tmp_path, f"s{number}", number)
+    part = tmp_path / "table" / "runs-s1.parquet"
+    pq.write_table(pq.read_table(part).append_column("model.odd", column), part)
+    with pytest.warns(UserWarning, match=r"runs-s1\.parquet': not a whole Parquet file .*model\.odd do not"):
+        assert load_runs(tmp_path)["run"].tolist() == ["s0"]
