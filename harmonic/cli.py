@@ -8,7 +8,6 @@ harmonic -cn post
 from __future__ import annotations
 
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -18,12 +17,13 @@ from typing import Any
 import hydra
 import omegaconf
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from harmonic import ending, precedence, schema
+from harmonic import __version__, ending, precedence, schema, suggestions
 from harmonic.check import BAD_INPUT, leave
 from harmonic.compose import HYDRA_VERSION, config_root, prepare
 from harmonic.errors import HarmonicError, RunFailed
@@ -89,6 +89,9 @@ def _warn(message: Warning | str, *_where: Any) -> None:
 
 
 def _run() -> None:
+    if "--version" in sys.argv[1:]:  # Hydra would say its own
+        print(f"harmonic {__version__}")
+        return
     prepare()
     sys.argv[1:] = [_quoted(text) for text in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
@@ -108,14 +111,24 @@ def _quoted(argument: str) -> str:
 
 def _is_hydras(error: Exception) -> bool:
     """Whether Hydra or OmegaConf refused the input: of what they did not think of they say TypeError and the like."""
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, HydraException | OmegaConfBaseException) or _is_of_logging(error):
         return True
     innermost = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     return any(Path(place) in innermost.parents for package in (hydra, omegaconf) for place in package.__path__)
 
 
+def _is_of_logging(error: Exception) -> bool:
+    """Whether it was raised where Hydra hands its config to Python's logging, which raises what it likes."""
+    code = configure_log.__code__
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 def _line(error: Exception) -> str:
     """An error in one line: Hydra's and OmegaConf's come in several."""
+    if _is_of_logging(error):
+        causes = ": ".join(repr(one) for one in (error, error.__cause__) if one is not None)
+        rule = "hydra.job_logging, hydra.hydra_logging and hydra.verbose must be such that Python's logging takes them"
+        return " ".join(f"{rule}; got {causes}".split())
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"'{error.filename}' " if error.filename else ""
         return f"the output folder must take what runs write; got {where}({error.strerror})"
@@ -127,7 +140,4 @@ def _line(error: Exception) -> str:
         texts.append(str(error.__cause__).partition("full_key:")[0])
     # where Hydra looked is no news to a user, and long
     text = ". ".join(" ".join(part.partition("Config search path:")[0].split()) for part in texts if part)
-    if misspelt := re.match(r"Could not override '([^']+)'", text):
-        keys = ", ".join(schema.Config.__dataclass_fields__)
-        text = f"'{misspelt[1]}' must be a key of the config ({keys}, hydra and theirs). {text}"
-    return text
+    return suggestions.worded(error, text, sys.argv[1:])

@@ -118,7 +118,7 @@ class Cluster(Executor):
             from distributed import Client
         except ImportError as error:
             raise ConfigError(
-                "hydra/launcher/executor=dask needs the package distributed: pip install 'harmonic[dask]'"
+                "hydra/launcher/executor=dask needs the package distributed: pip install distributed"
             ) from error
         for name in ("distributed", "distributed.client"):  # what is a user's to know is raised
             logging.getLogger(name).setLevel(logging.CRITICAL)

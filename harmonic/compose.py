@@ -55,17 +55,24 @@ def compose(overrides: Sequence[str] = (), config_name: str = "config") -> schem
         ConfigError: a value breaks its rule.
         HydraException: an override does not fit the config tree.
     """
-    return schema.parse(_composed(config_name, overrides))
+    return schema.parse(composed(config_name, overrides))
 
 
-def _composed(config_name: str, overrides: Sequence[str]) -> DictConfig:
-    """Hydra's composition, also where one of Hydra's applications is running."""
+def composed(config_name: str, overrides: Sequence[str], hydra: bool = False) -> DictConfig:
+    """Hydra's composition, also where one of Hydra's applications is running.
+
+    Args:
+        hydra: with Hydra's own part.
+
+    Raises:
+        HydraException: an override does not fit the config tree.
+    """
     prepare()
     application = GlobalHydra.instance().hydra
     GlobalHydra.instance().hydra = None
     try:
         with initialize_config_dir(str(config_root() / "conf"), version_base=HYDRA_VERSION):
-            return hydra_compose(config_name, list(overrides))
+            return hydra_compose(config_name, list(overrides), return_hydra_config=hydra)
     finally:
         GlobalHydra.instance().hydra = application
 
@@ -148,7 +155,7 @@ def _changes(above: str, wanted: Mapping[Any, Any], base: Mapping[Any, Any]) -> 
 
 @lru_cache(maxsize=64)
 def _base(overrides: tuple[str, ...]) -> dict[str, Any]:
-    plain = OmegaConf.to_container(_composed("config", overrides), resolve=True)
+    plain = OmegaConf.to_container(composed("config", overrides), resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items() if key not in _UNSAID}
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any, TypeVar
 
 from harmonic import __version__
@@ -105,4 +106,4 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def in_a_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")

@@ -1,5 +1,14 @@
 """The errors that are a user's to mend: each is one line with the rule, the value and what is accepted."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """`; did you mean ...?` for a word that is misspelt; empty where no other is close."""
+    close = get_close_matches(word, list(dict.fromkeys(words)), n=2)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
 
 class HarmonicError(Exception):
     """What went wrong, in one line; the command line prints it without a traceback."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -186,6 +187,6 @@ def load_model(run: Any, trust: bool = False) -> nn.Module:
         module = build(section, torch.Generator())
         module.load_state_dict(parameters)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
         raise HarmonicError(f"'{path}' must hold the parameters of the network that it names; got {reason}") from error
     return module.eval()

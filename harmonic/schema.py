@@ -19,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, meant
 
 ENGINES = ("auto", "native", "torch")
 DEVICES = ("auto", "cpu", "cuda")
@@ -99,7 +99,8 @@ def parse_plain(plain: Mapping[str, Any]) -> Config:
 def _filled(prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
     known = kind.__dataclass_fields__
     if unknown := [key for key in values if key not in known]:
-        raise ConfigError(f"'{prefix}{unknown[0]}' must be a key of the config; it has {', '.join(known)} there")
+        near = meant(unknown[0], [*known, *([] if prefix else ["experiment"])])
+        raise ConfigError(f"'{prefix}{unknown[0]}' must be a key of the config; it has {', '.join(known)} there{near}")
     return kind(**values)
 
 
@@ -170,7 +171,8 @@ _CHECKS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 def _known_keys(name: str, section: Mapping[str, Any], known: Sequence[str]) -> None:
     for key in section:
         if key not in known and key != "_target_":
-            raise ConfigError(f"{name}.{key} is not known to {section['_target_']}; it takes {', '.join(known)}")
+            takes = f"it takes {', '.join(known)}{meant(key, known)}"
+            raise ConfigError(f"{name}.{key} is not known to {section['_target_']}; {takes}")
     for key in known:
         if key not in section:
             raise ConfigError(f"{name}.{key} is missing; {section['_target_']} takes {', '.join(known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+import harmonic
 from harmonic import load_curves, load_model, load_runs
 from harmonic.compose import compose, config_root
 from harmonic.tables import leaves
@@ -274,3 +276,83 @@ def test_one_job_cannot_choose_what_the_sweep_has_chosen(harmonic_command: Comma
     refused = harmonic_command("-cd", ".", "-m", "+experiment=post_sgd,a", *SMALL)
     assert refused.code == 2
     assert "hydra.launcher must be one for all jobs of a sweep; job 1 has another (+experiment=a" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["model.widht=3"], "'model.widht' must be a key of the config; model has width, depth, activation, seed "
+                            "(+model.widht=... adds one); did you mean width?"),
+        (["-m", "model.widht=3,4"], "did you mean width?"),
+        (["-m", "hydra/sweeper=harmonic", "model.widht=3,4"], "did you mean width?"),
+        (["+model.widht=3"], "did you mean width?"),
+        (["modle.width=3"], "did you mean model?"),
+        (["+trainig.steps=3"], "did you mean training?"),
+        (["training.step=3"], "training has steps, engine, device, evaluate_every; did you mean steps?"),
+        (["model.width.x=3"], "model.width is a value, and has no keys"),
+        (["-cn", "width_lr", "hydra.sweeper.n_trails=3"], "did you mean n_trials?"),
+        (["hydra.sweep.dri=x"], "hydra.sweep has dir, subdir; did you mean dir?"),
+        (["optimiser=adam"], "did you mean optimizer?"),
+        (["optimizer=adamm"], "did you mean adam or adamw?"),
+        (["+experimnt=post_sgd"], "did you mean experiment?"),
+        (["+experiment=post_sdg"], "did you mean post_sgd"),
+        (["hydra/sweper=harmonic"], "did you mean hydra/sweeper"),
+        (["hydra/launcher/executor=dsk"], "did you mean dask?"),
+        (["-cn", "nope"], "must be one of the sweeps extrapolation, optimizers, pareto, post, pruned, smoke, width_lr"),
+        (["-cn", "width_rl"], "did you mean width_lr?"),
+        (["-m", "model.width=interval(8,128)"], "a grid takes a,b,c or range(a,b,step) for 'model.width'; got "
+                                                "interval(8,128): add hydra/sweeper=harmonic to search it"),
+    ],
+)  # fmt: skip
+def test_what_is_misspelt_is_told_what_was_meant(
+    harmonic_command: CommandLine, arguments: list[str], said: str
+) -> None:
+    refused = harmonic_command(*arguments)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert said in refused.err
+
+
+def test_sweeps_of_a_folder_of_ones_own_are_listed(harmonic_command: CommandLine) -> None:
+    (harmonic_command.folder / "minimal.yaml").write_text("defaults: [config, _self_]\n")
+    assert "did you mean minimal?" in harmonic_command("-cd", ".", "-cn", "minimum").err
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")])
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("hydra.job.name=a/b", "hydra.job.name must be a file's name without folders; got 'a/b'"),
+        ("hydra.hydra_logging.root.level=FOO", "must be such that Python's logging takes them; got ValueError"),
+        ("hydra.verbose=3", "hydra.verbose must be such that Python's logging takes them"),
+        ("hydra.hydra_logging.handlers=3", "got TypeError(\"'int' object is not iterable\")"),
+    ],
+)
+def test_a_bad_logging_config_is_a_line(
+    harmonic_command: CommandLine, override: str, said: str, sweep: tuple[str, ...]
+) -> None:
+    refused = harmonic_command(*sweep, override, *SMALL)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert said in refused.err
+    assert files(harmonic_command.folder) == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the log that was open by then
+@pytest.mark.parametrize(
+    "override", ["hydra.job_logging.root.level=FOO", "hydra.job_logging.handlers.file.class=no.such.Handler"]
+)
+def test_a_bad_logging_config_of_a_run_is_a_line(harmonic_command: CommandLine, override: str) -> None:
+    refused = harmonic_command(override, *SMALL)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "must be such that Python's logging takes them; got ValueError" in refused.err
+    gc.collect()
+
+
+def test_its_version_is_harmonics(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("--version")
+    assert (done.code, done.out) == (0, f"harmonic {harmonic.__version__}\n")
+
+
+@pytest.mark.parametrize(("module", "says"), [("harmonic", "harmonic "), ("harmonic.report", "harmonic-report ")])
+def test_the_packages_are_the_commands(module: str, says: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{says}{harmonic.__version__}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -28,7 +29,7 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
         str(ROOT),
     ]
     subprocess.run(build, check=True, stderr=subprocess.DEVNULL)
-    (wheel,) = tmp_path.glob("harmonic-*.whl")
+    (wheel,) = tmp_path.glob("harmonic_sweep-*.whl")
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     zipfile.ZipFile(wheel).extractall(installed)
     elsewhere.mkdir()
@@ -61,3 +62,28 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
     for text in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *extras]:
         requirement = Requirement(text)
         assert pins[requirement.name] in requirement.specifier, requirement
+
+
+def test_nobody_is_told_to_install_a_strangers_package() -> None:
+    """What docs and messages say after `pip install` is the checkout, an extra of it, or a package that is pinned."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    code = [file for folder in ("harmonic", "hydra_plugins", "conf", "sweeps") for file in (ROOT / folder).rglob("*.*")]
+    texts = [file for file in code if file.suffix in (".py", ".yaml", ".j2")]
+    found: list[str] = []
+    for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *texts):
+        for quoted, bare in re.findall(r"pip install (?:-\S+ )*(?:'([^']+)'|([^\s`'\"]+))", file.read_text()):
+            name, found = quoted or bare, [*found, quoted or bare]
+            here = re.fullmatch(r"\.(?:\[(\w+)\])?", name.rstrip(",;)"))
+            if here:
+                assert here[1] is None or here[1] in project["optional-dependencies"], (file, name)
+                continue
+            try:
+                assert canonicalize_name(Requirement(name).name) in pins, (file, name)
+            except InvalidRequirement:  # what is put in at run time may be anybody's
+                raise AssertionError((file, name)) from None
+    assert len(found) >= 4
+    assert project["name"] == "harmonic-sweep"

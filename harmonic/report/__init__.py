@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harmonic import __version__
 from harmonic.errors import HarmonicError
 
 NAME = "report.html"
@@ -25,6 +26,7 @@ DETAILED = 8  # sweeps that get sections of their own
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 2 bad input."""
     parser = argparse.ArgumentParser(prog="harmonic-report", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--version", action="version", version=f"harmonic-report {__version__}")
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="a run's folder, a sweep's, or one above them"
     )

@@ -190,7 +190,7 @@ def _class(key: str, section: Mapping[str, Any], base: type) -> type:
         raise ConfigError(f"{rule}; got {section['_target_']}")
     package = _NEEDS.get(kind.__name__)
     if package and find_spec(package) is None:
-        raise ConfigError(f"hydra.sweeper.{key}={kind.__name__} needs the package {package}: pip install {package}")
+        raise ConfigError(f"hydra.sweeper.{key}={kind.__name__} needs the package {package}, which is not here")
     return kind
 
 
@@ -204,6 +204,6 @@ def _built(key: str, kind: type, arguments: Mapping[str, Any]) -> Any:
         return kind(**arguments)
     except ImportError as error:
         name = error.name or str(error)
-        raise ConfigError(f"hydra.sweeper.{key} needs the package {name}: pip install {name}") from error
+        raise ConfigError(f"hydra.sweeper.{key} needs the package {name}, which is not here") from error
     except Exception as error:  # whatever its constructor raises
         raise ConfigError(f"hydra.sweeper.{key} must be one that can be built; got {reason(error)}") from error

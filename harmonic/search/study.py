@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import optuna
@@ -73,10 +74,11 @@ def open_study(settings: Settings, home: Path, sampler: BaseSampler, pruner: Bas
     except ImportError as error:
         cause = error.__cause__ or error.__context__ or error  # Optuna's own does not name the package
         package = getattr(cause, "name", None) or "of its database driver"
-        raise ConfigError(f"hydra.sweeper.storage needs the package {package}: pip install {package}") from error
+        more = " (pip install 'psycopg[binary]')" if package == "psycopg" else ""
+        raise ConfigError(f"hydra.sweeper.storage needs the package {package}{more}, which is not here") from error
     except Exception as error:  # each database driver has exceptions of its own
         rule = "hydra.sweeper.storage must be a storage of Optuna's that can be reached"
-        reason = " ".join(str(error).split())[:200]
+        reason = shorten(str(error), 300, placeholder=" ...")
         raise ConfigError(f"{rule}; got {public(settings.storage)} ({type(error).__name__}: {reason})") from error
     directions = [one.name.lower() for one in study.directions]
     if directions != list(settings.direction):

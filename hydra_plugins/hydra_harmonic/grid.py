@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -40,6 +42,20 @@ class GridSweeper(BasicSweeper):
             self._check(jobs)
         with Seat(Path(self.config.hydra.sweep.dir), shared=False):
             return super().sweep(arguments)
+
+    @staticmethod
+    def split_arguments(overrides: list[Override], max_batch_size: Optional[int]) -> list[list[list[str]]]:  # noqa: UP045
+        """The jobs, in batches.
+
+        Raises:
+            HydraException: a range has no end of values.
+        """
+        for one in overrides:
+            if one.is_interval_sweep():
+                rule = f"a grid takes a,b,c or range(a,b,step) for '{one.key_or_group}'"
+                raise HydraException(f"{rule}; got {one.get_value_string()}: add hydra/sweeper=harmonic to search it")
+        batches: list[list[list[str]]] = BasicSweeper.split_arguments(overrides, max_batch_size)
+        return batches
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Compose another task's jobs, as Hydra does; harmonic's are checked already."""
