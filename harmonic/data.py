@@ -117,7 +117,8 @@ def draw(config: Config, data: Data) -> tuple[Sample, torch.Generator]:
 
     One stream feeds x, the noise and the parameters, in this order, as in the post. Where
     `data.seed` or `model.seed` splits it, the model's stream skips the data's share, so that
-    `data.seed = model.seed = s` is the same run as `seed = s`, and weights never repeat data.
+    `data.seed = model.seed = s` is the same run as `seed = s`, and weights never repeat data. So one
+    `model.seed` gives the same weights where the data draw as many numbers, and others with other `data.points`.
     """
     data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
     model_seed = config.seed if config.model["seed"] is None else config.model["seed"]

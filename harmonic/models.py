@@ -6,6 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from textwrap import shorten
@@ -107,25 +108,42 @@ def borrows_global_generator(section: Mapping[str, Any]) -> bool:
 
 
 class GlobalStream:
-    """Lets torch's global generator stand in for ours: for modules that know no other.
+    """Lets torch's global generators stand in for ours: for modules that know no other.
 
-    While the block runs, the global generator has the given state; afterwards `state` is where
-    the block left it, and the global generator is as it was. One thread at a time.
+    While the block runs, the global generator has the given state, on the CPU and on the device; afterwards `state`
+    is where the block left both, and the global ones are as they were. One thread at a time.
+
+    Args:
+        state: that of a generator on the CPU; behind it that of one on the device, if it has been there. Without it
+            the device's begins with the seed of the CPU's, as after `torch.manual_seed`.
+        device: where the block draws besides on the CPU.
     """
 
-    def __init__(self, state: Tensor) -> None:
+    def __init__(self, state: Tensor, device: torch.device | None = None) -> None:
         self.state = state
+        self._device = device if device is not None and device.type == "cuda" else None
 
     def __enter__(self) -> GlobalStream:
-        _global_generator.acquire()
-        self._saved = torch.get_rng_state()
-        torch.set_rng_state(self.state)
+        with ExitStack() as stack:
+            stack.enter_context(_global_generator)
+            size = len(saved := torch.get_rng_state())
+            stack.callback(torch.set_rng_state, saved)
+            torch.set_rng_state(self.state[:size])
+            if self._device is not None:
+                stack.callback(torch.cuda.set_rng_state, torch.cuda.get_rng_state(self._device), self._device)
+                if len(self.state) > size:
+                    torch.cuda.set_rng_state(self.state[size:], self._device)
+                else:
+                    with torch.cuda.device(self._device):
+                        torch.cuda.manual_seed(torch.initial_seed())
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.state = torch.get_rng_state()
-        torch.set_rng_state(self._saved)
-        _global_generator.release()
+        with self._stack:
+            here = torch.get_rng_state()
+            there = [] if self._device is None else [torch.cuda.get_rng_state(self._device)]
+            self.state = torch.cat([here, *there])
 
 
 def build(section: Mapping[str, Any], generator: torch.Generator) -> nn.Module:

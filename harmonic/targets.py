@@ -25,7 +25,7 @@ def find(section: str, target: str) -> type[Any]:
         found = pkgutil.resolve_name(target)
     except Exception as error:  # importing somebody's module may raise anything
         rule = f"{section}._target_ must be the dotted path of a class"
-        raise ConfigError(f"{rule}; got '{target}' ({_line(error)})") from error
+        raise ConfigError(f"{rule}; got '{target}' ({reason(error)})") from error
     if not isinstance(found, type):
         raise ConfigError.broken(f"{section}._target_", "the dotted path of a class", target)
     return found
@@ -66,9 +66,9 @@ def locate(section: str, values: Mapping[str, Any]) -> Any:
     try:
         return target(**instantiate(arguments, _convert_="all")) if _nested(arguments) else target(**arguments)
     except InstantiationException as error:
-        raise ConfigError(f"{section} can't be built: {_line(error.__cause__ or error)}") from error
+        raise ConfigError(f"{section} can't be built: {reason(error.__cause__ or error)}") from error
     except Exception as error:  # somebody's class may refuse its arguments in any way
-        raise ConfigError(f"{section} can't be built: {_line(error)}") from error
+        raise ConfigError(f"{section} can't be built: {reason(error)}") from error
 
 
 def _nested(node: Any) -> bool:
@@ -78,5 +78,6 @@ def _nested(node: Any) -> bool:
     return isinstance(node, list) and any(map(_nested, node))
 
 
-def _line(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """An exception in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

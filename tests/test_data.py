@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harmonic import data, models
@@ -60,6 +60,21 @@ def test_the_streams_split_and_join(one: int, other: int) -> None:
     if one != other:
         assert not torch.equal(same_data[2][0], parameters[0])
         assert not torch.equal(same_weights[0], x)
+
+
+@given(SEEDS, SEEDS, st.integers(2, 60), st.sampled_from([0.5, 3.0]), st.sampled_from([0.0, 1.0]))
+@example(0, 0, 41, 3.0, 0.1)
+@settings(max_examples=10)
+def test_a_models_seed_gives_its_weights_to_data_that_draw_as_many_numbers(
+    seed: int, other: int, points: int, scale: float, noise: float
+) -> None:
+    """With other `data.points` the weights are those of the run `seed=s` with these points: as the docs say."""
+    one = split(other, model=seed)
+    weights = draw(replace(one, data=one.data | {"scale": scale, "noise": noise}))[2]
+    assert all(map(torch.equal, weights, draw(replace(DEEP, seed=seed))[2]))
+    with_points = draw(replace(one, data=one.data | {"points": points}))[2]
+    assert all(map(torch.equal, with_points, draw(replace(DEEP, seed=seed, data=DEEP.data | {"points": points}))[2]))
+    assert all(map(torch.equal, with_points, weights)) == (points == DEEP.data["points"])
 
 
 def test_nothing_draws_from_the_global_generator() -> None:

@@ -285,3 +285,56 @@ def test_auto_takes_native_where_it_can() -> None:
 def test_native_says_what_it_lacks(overrides: list[str], missing: str) -> None:
     with pytest.raises(ConfigError, match=f"lacks {missing}"):
         choose(compose(["training.engine=native", *overrides]))
+
+
+# What people write for an argument: right, nearly, and not at all
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from([0, 0.0, 1, 0.5, 0.9, 0.999, 1.0, 1e-8, 2.5, -1, -0.1, 1e-60, 1e30]),
+    st.sampled_from([math.nan, math.inf, -math.inf]),
+    st.sampled_from([True, False, None, "", "a", "0.9", "no", [], {}, {"a": 1}]),
+    st.lists(st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0, -0.1, math.nan, 0, 1, True, None, "0.9", [0.9]]), max_size=4),
+)
+OF_ALL = ("weight_decay", "maximize", "foreach", "differentiable", "fused")
+ADAMS = (*OF_ALL, "betas", "eps", "amsgrad", "capturable", "decoupled_weight_decay")
+ARGUMENTS = {
+    "torch.optim.SGD": (*OF_ALL, "momentum", "dampening", "nesterov"),
+    "torch.optim.Adam": ADAMS,
+    "torch.optim.AdamW": (*ADAMS, "nesterov"),
+}
+
+
+@st.composite
+def sections(draw: st.DrawFn) -> dict[str, Any]:
+    target = draw(st.sampled_from(list(ARGUMENTS)))
+    names = draw(st.lists(st.sampled_from(ARGUMENTS[target]), min_size=1, max_size=3, unique=True))
+    return {"_target_": target, "lr": draw(st.sampled_from([1e-3, 1e-5]))} | {name: draw(VALUES) for name in names}
+
+
+def outcome_of(section: dict[str, Any], engine: str) -> tuple[str | None, str, np.ndarray[Any, Any]]:
+    """What a run of four steps says against it, who trained it, and its losses."""
+    one = replace(made(engine=engine, width=3), optimizer=section)
+    try:
+        trial = Trial(one)
+        state = trial.start()
+    except ConfigError as error:
+        return str(error), "", np.empty(0)
+    return None, trial.engine.name, trial.advance(state, 4)[1]
+
+
+@given(sections())
+@example({"_target_": "torch.optim.Adam", "lr": 1e-3, "betas": [0.9, 0.999, 0.5]})
+@example({"_target_": "torch.optim.Adam", "lr": 1e-3, "betas": [0.9]})
+@example({"_target_": "torch.optim.SGD", "lr": 1e-5, "dampening": "a"})  # torch looks at it only with momentum
+@example({"_target_": "torch.optim.SGD", "lr": 1e-5, "dampening": "a", "momentum": 0.9})
+@example({"_target_": "torch.optim.SGD", "lr": 1e-5, "nesterov": "yes", "momentum": 0.9})
+@example({"_target_": "torch.optim.SGD", "lr": 1e-3, "weight_decay": 1e30, "momentum": math.nan, "dampening": []})
+@settings(max_examples=150)
+def test_native_takes_what_torch_takes_and_makes_the_same_of_it(section: dict[str, Any]) -> None:
+    torchs, _, theirs = outcome_of(section, "torch")
+    refused, engine, ours = outcome_of(section, "auto")
+    assert refused == torchs
+    assert len(ours) == len(theirs)
+    if engine == "native":  # rounding, and what a step of the size of Adam's makes of it where a gradient is nearly 0
+        assert ours == pytest.approx(theirs, rel=1e-4, nan_ok=True)
+    asked, _, _ = outcome_of(section, "native")
+    assert asked == torchs or (asked is not None and "lacks optimizer." in asked)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import own_optimizers
+from harmonic import models
 from harmonic.engines import State
 from harmonic.errors import ConfigError
 from harmonic.schema import Config
@@ -19,11 +25,25 @@ OPTIMIZERS = {
     "sgd": {"_target_": "torch.optim.SGD", "lr": 1e-4},
     "momentum": {"_target_": "torch.optim.SGD", "lr": 1e-4, "momentum": 0.9, "nesterov": True},
     "adam": {"_target_": "torch.optim.Adam", "lr": 1e-2, "amsgrad": True},
+    "fused": {"_target_": "torch.optim.Adam", "lr": 1e-2, "fused": True},
     "adamw": {"_target_": "torch.optim.AdamW", "lr": 1e-2, "weight_decay": 0.1},
     "rprop": {"_target_": "torch.optim.Rprop", "lr": 1e-2},
     "nadam": {"_target_": "torch.optim.NAdam", "lr": 1e-2},
+    "radam": {"_target_": "torch.optim.RAdam", "lr": 1e-2},
+    "asgd": {"_target_": "torch.optim.ASGD", "lr": 1e-4, "t0": 5, "lambd": 0.1},
+    "adadelta": {"_target_": "torch.optim.Adadelta", "lr": 1e-1},
+    "adagrad": {"_target_": "torch.optim.Adagrad", "lr": 1e-2, "lr_decay": 0.1},
+    "adamax": {"_target_": "torch.optim.Adamax", "lr": 1e-2},
+    "adafactor": {"_target_": "torch.optim.Adafactor", "lr": 1e-2},
+    "rmsprop": {"_target_": "torch.optim.RMSprop", "lr": 1e-3, "centered": True, "momentum": 0.5},
     "lbfgs": {"_target_": "torch.optim.LBFGS", "lr": 0.01, "max_iter": 4},
+    "wolfe": {"_target_": "torch.optim.LBFGS", "lr": 0.1, "max_iter": 3, "line_search_fn": "strong_wolfe"},
 }
+SERVED = (
+    "Own", "Grouped", "ScheduleFree", "Mixed", "Noisy", "Deaf", "Closureless", "Named", "Clearing", "Sharp",
+    "Decorated", "Hooked", "Patched", "Saving",
+)  # fmt: skip
+OPTIMIZERS |= {name: {"_target_": f"own_optimizers.{name}", "lr": 1e-4} for name in SERVED}
 
 
 def made(optimizer: str, target: str) -> Config:
@@ -86,12 +106,84 @@ def test_starting_twice_is_starting_once() -> None:
     assert same(trial.start(), trial.start())
 
 
-def test_evaluation_changes_nothing() -> None:
-    often, rarely = (train(Trial(config(f"training.evaluate_every={k}"))) for k in (7, 60))
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name not in ("momentum", "fused", "wolfe")])
+def test_evaluation_changes_nothing(optimizer: str) -> None:
+    one = made(optimizer, "mlp")
+    often, rarely = (train(Trial(replace(one, training=replace(one.training, evaluate_every=k)))) for k in (7, 60))
     assert same(often.state, rarely.state)
     assert np.array_equal(often.curve.losses, rarely.curve.losses)
     assert often.errors == rarely.errors
     assert list(often.curve.errors) == [0, 7, 14, 21, 28, 35, 42, 49, 56, 60]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVED if name not in ("Noisy", "ScheduleFree")])
+def test_an_optimizer_of_ones_own_is_stepped_as_its_author_would(name: str) -> None:
+    """Whatever it does with its closure, the run is that of the loop that torch's own documentation shows."""
+    trial = Trial(made(name, "mlp"))
+    state, losses = trial.advance(trial.start(), 8)
+    module = models.build(trial.config.model, trial._parameter_stream.clone_state())
+    optimizer = getattr(own_optimizers, name)(module.parameters(), lr=1e-4)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss: torch.Tensor = (module(trial.sample.x) - trial.sample.y).square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    for t in range(8):
+        assert losses[t] == pytest.approx(closure().item(), rel=1e-6)
+        _ = optimizer.step() if name == "Closureless" else optimizer.step(closure=closure)
+    for parameter, value in zip(module.parameters(), state.parameters.values(), strict=True):
+        assert parameter.detach().numpy() == pytest.approx(value, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Forgetful", "state of optimizer Forgetful must hold all that it remembers"),
+        ("Elsewhere", "state of optimizer Elsewhere must hold all that it remembers"),
+        ("Unsaved", "state of optimizer Unsaved must be made of tensors, .*; got set"),
+        ("Demanding", "optimizer must suit Demanding; it says: TypeError"),
+        ("Refusing", "optimizer must suit Refusing; it says: LookupError: no such thing"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_served_is_told_so_before_a_step(name: str, message: str) -> None:
+    one = made("sgd", "mlp")
+    one.optimizer = {"_target_": f"own_optimizers.{name}", "lr": 1e-4}
+    with pytest.raises(ConfigError, match=message):
+        Trial(one).start()
+
+
+def test_what_an_average_is_taken_of_goes_on_and_the_average_is_what_is_kept() -> None:
+    trial = Trial(made("ScheduleFree", "mlp"))
+    state, _ = trial.advance(trial.start(), 9)
+    _, trained = state.moments
+    module = models.build(trial.config.model, torch.Generator())
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in state.parameters.items()})
+    with torch.no_grad():
+        assert np.array_equal(
+            module(trial.sample.x).numpy().ravel(), trial.engine.predict(trial.config, state, trial.sample.x)
+        )
+    assert not any(np.array_equal(state.parameters[name], trained[name]) for name in trained)
+
+
+def test_no_optimizer_draws_from_the_global_generator() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    trial = Trial(made("Noisy", "mlp"))
+    trial.advance(trial.start(), 3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_steps_of_torchs_own_import_no_compiler() -> None:
+    """Nor does what is saved of them: 1.7 s."""
+    code = (
+        "import sys; from harmonic.trial import Trial; from harmonic.compose import compose\n"
+        "trial = Trial(compose(['training.engine=torch', 'optimizer=adam', 'data.points=9']))\n"
+        "state, _ = trial.advance(trial.start(), 2); trial.advance(state, 2)\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
 def test_the_curve_ends_with_the_trained_network() -> None:

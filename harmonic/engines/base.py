@@ -29,8 +29,8 @@ class State:
 
     step: updates made so far.
     parameters: arrays by their torch state-dict name, weights (out, in), biases (out,).
-    moments: what the optimizer remembers of each parameter: nested lists, dicts, arrays, numbers.
-    stream: torch's generator state (bytes,), for models that draw random numbers while training.
+    moments: what the optimizer remembers: nested lists, dicts, arrays, numbers, text.
+    stream: torch's generator state (bytes,), for models and optimizers that draw random numbers while training.
     """
 
     step: int

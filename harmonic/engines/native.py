@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,13 @@ class NativeEngine:
 
 
 def _rule(config: Config) -> tuple[int, NDArray[np.float64]]:
-    """Which update, and its numbers in the order that its kernel takes them."""
-    values: dict[str, Any] = optimizers.arguments(config.optimizer)
+    """Which update, and its numbers in the order that its kernel takes them: what torch makes of the arguments."""
+    values: Mapping[str, Any] = optimizers.settings(json.dumps(config.optimizer))
     rule = _RULES[config.optimizer["_target_"]]
     if rule == kernels.SGD:
-        names = ("lr", "weight_decay", "momentum", "dampening", "nesterov")
-        return rule, np.array([float(values[name]) for name in names])
+        dampening = values["dampening"] if values["momentum"] else 0.0  # torch does not look at it without momentum
+        numbers = [values["lr"], values["weight_decay"], values["momentum"], dampening, bool(values["nesterov"])]
+        return rule, np.array(numbers, float)
     return rule, np.array([values["lr"], values["weight_decay"], *values["betas"], values["eps"]], float)
 
 

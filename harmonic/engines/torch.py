@@ -5,9 +5,9 @@ It is the oracle: slow, general, and as near to the post's listing as can be.
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from harmonic import models, optimizers
 from harmonic.data import Sample, as_array
 from harmonic.engines.base import State
 from harmonic.errors import ConfigError
+from harmonic.memory import parameters_in, recall, remember
 from harmonic.schema import Config
+from harmonic.stepping import Stepper
 
 
 class TorchEngine:
@@ -45,27 +47,33 @@ class TorchEngine:
 
     def start(self, config: Config, generator: torch.Generator) -> State:
         module = models.build(config.model, generator).to(self.device)
-        stream = None
         if models.borrows_global_generator(config.model):
-            stream = generator.get_state().numpy()
             _check_output(module, self.device)
-        optimizers.build(config.optimizer, module.parameters())
-        return State(0, _parameters(module), stream=stream)
+        parameters = list(module.parameters())
+        optimizers.rehearse(config.optimizer, [tuple(p.shape) for p in parameters], str(self.device))
+        optimizers.build(config.optimizer, parameters, generator.get_state())
+        return State(0, _parameters(module), stream=generator.get_state().numpy() if _borrows(config) else None)
 
     def advance(self, config: Config, sample: Sample, state: State, steps: int) -> tuple[State, NDArray[np.float64]]:
-        module = self._restore(config, state)
-        optimizer = optimizers.build(config.optimizer, module.parameters())
-        _set_moments(optimizer, state.moments)
+        module, optimizer = self._resume(config, state)
         x, y = sample.x.to(self.device), sample.y.to(self.device)
         if state.stream is None:
-            losses = _descend(module, optimizer, x, y, steps)
-            stream = None
-        else:
-            with models.GlobalStream(torch.from_numpy(state.stream)) as borrowed:
-                losses = _descend(module, optimizer, x, y, steps)
-            stream = borrowed.state.numpy()
-        advanced = State(state.step + len(losses), _parameters(module), _get_moments(optimizer), stream)
-        return advanced, losses
+            return _descend(module, optimizer, x, y, state, steps)
+        with models.GlobalStream(torch.from_numpy(state.stream), self.device) as borrowed:
+            advanced, losses = _descend(module, optimizer, x, y, state, steps)
+        return replace(advanced, stream=borrowed.state.numpy()), losses
+
+    def _resume(self, config: Config, state: State) -> tuple[nn.Module, Optimizer]:
+        """The module and its optimizer as they were after the state's last step."""
+        module = self._restore(config, state)
+        stream = None if state.stream is None else torch.from_numpy(state.stream)
+        optimizer = optimizers.build(config.optimizer, module.parameters(), stream)
+        if state.moments:
+            memory, trained = state.moments
+            recall(optimizer, memory)
+            if trained:
+                _load(module, trained)
+        return module, optimizer
 
     def predict(self, config: Config, state: State, x: Tensor) -> NDArray[np.float32]:
         module = self._restore(config, state).eval()
@@ -75,15 +83,21 @@ class TorchEngine:
     def _restore(self, config: Config, state: State) -> nn.Module:
         # The module's own initial values are overwritten, so any stream will do.
         module = models.build(config.model, torch.Generator())
-        module.load_state_dict({name: torch.from_numpy(array) for name, array in state.parameters.items()})
+        _load(module, state.parameters)
         return module.to(self.device)
 
 
-def _descend(module: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor, steps: int) -> NDArray[np.float64]:
-    """Minimise the sum of squared residuals; the losses (steps,) before each update."""
+def _borrows(config: Config) -> bool:
+    """Whether training may draw from torch's global generator."""
+    return models.borrows_global_generator(config.model) or optimizers.borrows_global_generator(config.optimizer)
+
+
+def _descend(
+    module: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor, state: State, steps: int
+) -> tuple[State, NDArray[np.float64]]:
+    """Minimise the sum of squared residuals; the state after some steps and the losses (steps,) before each."""
     loss_of = nn.MSELoss(reduction="sum")
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    update = _plain_step(optimizer)
+    parameters = parameters_in(optimizer)
 
     def loss_and_gradients() -> Tensor:
         for parameter in parameters:
@@ -92,14 +106,19 @@ def _descend(module: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor, step
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    losses = np.empty(steps)
-    with torch.no_grad():  # an optimizer turns gradients on for the closure it is given
-        for t in range(steps):
-            loss = float(update(optimizer, loss_and_gradients))
-            if not math.isfinite(loss):
-                return losses[:t]
-            losses[t] = loss
-    return losses
+    gives_others = optimizers.training(optimizer)
+    step = Stepper(optimizer, loss_and_gradients)
+    losses, done = np.empty(steps), steps
+    for t in range(steps):
+        losses[t] = step()
+        if not math.isfinite(losses[t]):
+            done = t
+            break
+    memory, trained = remember(optimizer), {}
+    if gives_others:
+        trained = _parameters(module)
+        optimizer.eval()  # type: ignore[attr-defined]
+    return State(state.step + done, _parameters(module), [memory, trained]), losses[:done]
 
 
 def _check_output(module: nn.Module, device: torch.device) -> None:
@@ -119,43 +138,5 @@ def _parameters(module: nn.Module) -> dict[str, Any]:
     return {name: as_array(tensor).copy() for name, tensor in module.state_dict().items()}
 
 
-def _get_moments(optimizer: Optimizer) -> list[Any]:
-    """The optimizer's memory of each parameter, in the order of its parameters, as plain values."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    return [_map(dict(optimizer.state.get(p, {})), Tensor, lambda t: as_array(t).copy()) for p in parameters]
-
-
-def _set_moments(optimizer: Optimizer, moments: list[Any]) -> None:
-    if not moments:
-        return
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for parameter, memory in zip(parameters, moments, strict=True):
-
-        def to_tensor(array: Any, device: torch.device = parameter.device) -> Tensor:
-            # torch.optim keeps its step counters, which have no dimension, on the CPU
-            tensor = torch.from_numpy(array.copy())
-            return tensor.to(device) if tensor.ndim else tensor
-
-        if memory:
-            optimizer.state[parameter] = _map(memory, np.ndarray, to_tensor)
-
-
-def _map(node: Any, leaf: type[Any], change: Callable[[Any], Any]) -> Any:
-    """The nested value with every leaf of a type changed."""
-    if isinstance(node, leaf):
-        return change(node)
-    if isinstance(node, dict):
-        return {key: _map(value, leaf, change) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_map(value, leaf, change) for value in node]
-    return node
-
-
-def _plain_step(optimizer: Optimizer) -> Callable[[Optimizer, Callable[[], Tensor]], Any]:
-    """The optimizer's own `step`, without the wrappers that serve torch's profiler and compiler.
-
-    To be called under `torch.no_grad()`. The wrappers cost more than the update of a small
-    network, and the first call of one imports torch's compiler: 1.7 s for nothing.
-    """
-    step: Callable[[Optimizer, Callable[[], Tensor]], Any] = inspect.unwrap(type(optimizer).step)
-    return step
+def _load(module: nn.Module, arrays: Mapping[str, Any]) -> None:
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
