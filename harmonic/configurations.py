@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from harmonic.intervals import mean_interval, sources
 from harmonic.tables import FRONT, IDENTITY, OUTCOME
 
 REPLICATE = ("seed", "data.seed", "model.seed")  # columns in which the replicates of a configuration differ
 MANY = 8  # values of a column beyond which it counts as a range, not as a choice
-CONFIDENCE = 0.95
+LEAST = 3  # replicates below which a configuration is not compared with others that have more
 SPAN = 20  # ratio of the ends above which a range is on a log scale
 DEFAULT_METRIC = "valid_rmse"
 
@@ -79,33 +79,67 @@ def _follows(table: pd.DataFrame, columns: Sequence[str], name: str) -> bool:
 
 
 def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimize") -> pd.DataFrame:
-    """One row a configuration, the best first; those without a complete run are left out.
+    """One row a configuration that has a complete run, the best first.
+
+    A mean over fewer replicates than the others' is not comparable, and luckier where the missing ones diverged. So
+    first come those configurations of which every replicate is complete, three at least (or as many as most have), by
+    their means over the replicates that all of these share, where these are three as well, else over their own. The
+    others follow, over their own replicates: those with most of them first, then by their means.
 
     Args:
         metric: column to rank by; None: the runs' objective.
 
     Returns:
         Indexed by the configuration's number: `trial`, the config's columns, `mean`, `low`, `high` (Student's
-        95 % interval of the metric's mean; missing of a single run), `n`, and the means of the errors.
+        95 % interval of the metric's mean; missing of a single run), `n` (replicates that the mean is over),
+        `complete`, `tried` (replicates that are complete, and all), `comparable`, and the means of the errors.
     """
     metric = metric or objective(runs)
+    numbers, seeds = numbered(runs.drop(columns=metric)), _replicates(runs)
     good = without_repeats(runs[(runs["status"] == "complete") & np.isfinite(runs[metric].astype(float))])
-    groups = good.groupby(numbered(runs)[good.index])
-    table = groups[["trial", *config_columns(runs)]].first()
-    table["mean"], table["n"] = groups[metric].mean(), groups[metric].size()
-    half = groups[metric].sem() * stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(table["n"] - 1, 1))
-    table["low"], table["high"] = table["mean"] - half, table["mean"] + half
+    table = good.groupby(numbers[good.index])[["trial", *config_columns(runs)]].first()
+    for name, one in (("complete", seeds[good.index]), ("tried", seeds)):
+        table[name] = one.groupby(numbers[one.index]).nunique().reindex(table.index)
+    few = min(LEAST, int(np.median(table["complete"]))) if len(table) else 0
+    table["comparable"] = (table["complete"] == table["tried"]) & (table["complete"] >= few)
+    level = good[numbers[good.index].map(table["comparable"]).astype(bool)]
+    owners = numbers[level.index].groupby(seeds[level.index]).nunique()
+    shared = owners.index[owners == table["comparable"].sum()]
+    if len(shared) >= few:
+        good = good.drop(index=level.index[~seeds[level.index].isin(shared)])
+    table = table.join(_means(good, numbers[good.index], metric))
+    some = table["complete"].where(~table["comparable"], table["complete"].max())
+    keys = table.assign(some=some, best=table["mean"] * (1 if best_is == "minimize" else -1))
+    order = keys.sort_values(["comparable", "some", "best"], ascending=[False, False, True], kind="stable").index
+    return table.loc[order]
+
+
+def _means(runs: pd.DataFrame, numbers: pd.Series, metric: str) -> pd.DataFrame:
+    """The mean of each configuration's metric, its interval, the number of runs, and the means of the errors."""
+    groups = runs.groupby(numbers)
+    table = pd.DataFrame({"mean": groups[metric].mean(), "n": groups[metric].size()})
+    values = runs.set_index([name for name in REPLICATE if name in runs])[metric].astype(float)
+    ends = {
+        number: mean_interval(float(values.iloc[where].mean()), sources(values.iloc[where]))
+        for number, where in groups.indices.items()
+        if len(where) > 1
+    }
+    table[["low", "high"]] = pd.DataFrame.from_dict(ends, "index", float, ["low", "high"]).reindex(table.index)
     for name in (one for one in ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse") if one in runs):
         table[name] = groups[name].mean()
-    # a mean over fewer seeds than the others' is not comparable, and luckier
-    alike: pd.DataFrame = table[table["n"] == table["n"].max()]
-    return alike.sort_values("mean", ascending=best_is == "minimize", kind="stable")
+    return table
 
 
-def without_repeats(runs: pd.DataFrame) -> pd.DataFrame:
-    """The first of the runs that are the same in config and seeds: a search may try one configuration twice."""
-    replicate = [name for name in REPLICATE if name in runs]
-    return runs[~runs[replicate].assign(number=numbered(runs)).duplicated()]
+def _replicates(runs: pd.DataFrame) -> pd.Series:
+    """The number of each run's combination of seeds."""
+    seeds = runs[[name for name in REPLICATE if name in runs]]
+    return seeds.groupby(list(seeds), dropna=False, sort=False).ngroup()
+
+
+def without_repeats(runs: pd.DataFrame, but_for: Sequence[str] = ()) -> pd.DataFrame:
+    """The first of the runs that are the same in seeds and config (`but_for` some keys): one run done twice."""
+    alike = {"seeds": _replicates(runs), "number": numbered(runs.drop(columns=list(but_for), errors="ignore"))}
+    return runs[~pd.DataFrame(alike).duplicated()]
 
 
 def short(column: str) -> str:

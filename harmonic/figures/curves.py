@@ -13,7 +13,7 @@ POINTS = 200  # steps drawn of a curve
 
 @styled
 def learning(curves: pd.DataFrame, groups: pd.Series, share: float = 0.95) -> Figure:
-    """The loss of groups of runs: the median, and the band that holds a share of them.
+    """The loss of groups of runs: the median, and the band that holds a share of them (the range of too few).
 
     Args:
         curves: columns run, step, loss, as `load_curves` gives them.

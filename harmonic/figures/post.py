@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from harmonic.figures.curves import by_step
 from harmonic.figures.run import _border, _image, _plane
 from harmonic.figures.style import BAD, MARKERS, REFERENCE, WIDTH, band, ceiling, colours, plain_ticks, styled
+from harmonic.intervals import spread_name
 from harmonic.regions import EXTENT, RESOLUTION
 
 
@@ -44,8 +45,9 @@ def bands(curves: pd.DataFrame, experiments: pd.Series, published: pd.DataFrame)
         plain_ticks(axes)
     panels[0].set_ylabel("loss: sum of squared residuals")
     marks = tuple(Line2D([], [], ls="", marker=MARKERS[name], color="black", ms=5) for name in tables)
+    counts = [len(losses) for losses in tables.values()]
     handles: list[Any] = [Line2D([], [], color=REFERENCE, lw=1.8), marks]
-    figure.legend(handles, ["median and 95 % of our seeds", "printed in the post"], loc="outside lower center",
+    figure.legend(handles, [f"median and {spread_name(counts)}", "printed in the post"], loc="outside lower center",
                   ncols=2, handler_map={tuple: HandlerTuple(ndivide=None)})  # fmt: skip
     return figure
 
@@ -83,7 +85,7 @@ def percentiles(table: pd.DataFrame) -> Figure:
     """Where each printed loss stands among ours at the same step.
 
     Args:
-        table: columns experiment, step, published, low, high, percentile, as `harmonic.post.compare` gives them.
+        table: columns experiment, step, published, n, low, high, percentile, as `harmonic.post.compare` gives them.
     """
     figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.add_subplot()
@@ -101,7 +103,7 @@ def percentiles(table: pd.DataFrame) -> Figure:
         mec=BAD,
         mew=1.6,
         ms=12,
-        label="outside our 95 % band",
+        label=f"outside {spread_name(table['n'])}",
     )
     axes.set(xlabel="step", ylabel="percentile among our seeds", ylim=(-4, 104), yticks=[0, 25, 50, 75, 100])
     figure.legend(loc="outside upper center", ncols=2)

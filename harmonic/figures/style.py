@@ -23,6 +23,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import NDArray
 from PIL import Image
 
+from harmonic import intervals
 from harmonic.configurations import SPAN
 from harmonic.tables import write_atomically
 
@@ -98,13 +99,13 @@ def colours(labels: Iterable[str]) -> dict[str, str]:
 def band(
     axes: Axes, x: NDArray[Any], values: NDArray[Any], colour: str, label: str, share: float = 0.95
 ) -> NDArray[Any]:
-    """The median of curves (curves, points) and the band that holds a share of them, where there are several.
+    """The median of curves (curves, points) and the band that holds a share of them (`intervals.band`).
 
     Returns:
         The lower and the upper border of what is drawn (2, points).
     """
     axes.plot(x, np.nanmedian(values, axis=0), color=colour, lw=1.8, label=label)
-    borders: NDArray[Any] = np.nanquantile(values, [(1 - share) / 2, (1 + share) / 2], axis=0)
+    borders = intervals.band(values, share)
     if len(values) > 1:
         axes.fill_between(x, *borders, color=colour, alpha=0.2, linewidth=0)
     return borders

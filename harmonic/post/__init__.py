@@ -19,11 +19,10 @@ import pandas as pd
 
 from harmonic.compose import compose
 from harmonic.errors import TableError
+from harmonic.intervals import band
 from harmonic.tables import leaves
 
 EXPERIMENTS = ("post_sgd", "post_adam", "post_deep")
-
-BAND = 0.95  # share of our losses that a band holds
 
 # What may differ between two runs of one experiment: the replicate, and how it is computed.
 _FREE = ("seed", "data.seed", "model.seed", "objective", "figures")
@@ -86,8 +85,8 @@ def compare(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row for each published number: experiment, step, published, n (runs), least, low, median,
-        high, greatest (of ours; low and high hold 95 %), percentile (share of ours below the published,
-        in percent).
+        high, greatest (of ours; low and high as `intervals.band` has them), percentile (share of ours below the
+        published, in percent).
     """
     ours = curves.merge(runs.assign(experiment=label(runs))[["run", "experiment"]], on="run")
     joined = published().rename(columns={"loss": "published"}).merge(ours, on=["experiment", "step"], how="inner")
@@ -95,7 +94,8 @@ def compare(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     joined["below"] = joined["loss"] < joined["published"]
     groups = joined.groupby(["experiment", "step", "published"], sort=False)
     table = groups["loss"].agg(n="count", least="min", median="median", greatest="max")
-    table["low"], table["high"] = (groups["loss"].quantile(share) for share in ((1 - BAND) / 2, (1 + BAND) / 2))
+    borders = [band(losses.to_numpy()[:, None])[:, 0] for _, losses in groups["loss"]]
+    table[["low", "high"]] = np.array(borders).reshape(len(table), 2)
     table["percentile"] = 100 * groups["below"].mean()
     columns = ["n", "least", "low", "median", "high", "greatest", "percentile"]
     flat: pd.DataFrame = table[columns].reset_index()
@@ -137,7 +137,7 @@ def judge(runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict | None:
 
 def _outside(losses: np.ndarray, others: np.ndarray) -> int:
     """How many of a run's losses (steps,) lie outside the band of other runs' (runs, steps)."""
-    low, high = np.quantile(others, [(1 - BAND) / 2, (1 + BAND) / 2], axis=0)
+    low, high = band(others)
     return int(((losses < low) | (losses > high)).sum())
 
 

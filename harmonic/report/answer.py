@@ -29,21 +29,34 @@ def best(sweep: Sweep) -> Section:
         trial = "" if pd.isna(row["trial"]) else str(row["trial"])
         cells = [shown(row[column]) if not pd.isna(row[column]) else "" for column in sweep.parameters]
         rows.append(
-            [trial, *cells, f"{row['mean']:.4g}", interval, str(row["n"]), f"{row['dense_rmse']:.3g}",
+            [trial, *cells, f"{row['mean']:.4g}", interval, _seeds(row), f"{row['dense_rmse']:.3g}",
              f"{row['sparse_rmse']:.3g}", command(sweep.runs_of(number))]
         )  # fmt: skip
     columns = ["trial", *map(short, sweep.parameters), sweep.metric, "95 % interval", "n", "dense", "sparse", "command"]
     caption = f"Mean {sweep.metric} over n seeds, its 95 % interval (Student's t), mean errors in the regions"
     blocks: list[Block] = [Grid(caption, columns, rows, commands="command")]
-    fewer = sweep.ranking["n"].max()
-    blocks.append(
-        Text(
-            f"{len(table)} configurations were completed with all {fewer} seeds."
-            if fewer > 1
-            else f"{len(table)} configurations were completed, with one seed each: no spread is known."
-        )
-    )
+    blocks.append(Text(_counted(table)))
     return Section("The best configurations", blocks, within=True)
+
+
+def _seeds(row: pd.Series) -> str:
+    """How many seeds a mean is over, and of how many that were tried where these are more."""
+    return str(row["n"]) if row["n"] == row["tried"] else f"{row['n']} of {row['tried']}"
+
+
+def _counted(table: pd.DataFrame) -> str:
+    """How many configurations are compared over how many seeds, and which are not."""
+    level = table[table["comparable"]]
+    counts = sorted(set(level["n"]))
+    over = " or ".join(map(str, counts)) if len(counts) < 3 else f"{counts[0]} to {counts[-1]}"
+    seeds = "one seed each: no spread is known" if counts == [1] else f"{over} seeds"
+    told = f"{len(level)} configurations are compared over {seeds}." if len(level) else ""
+    rest = len(table) - len(level)
+    if rest:
+        told += (
+            f" {rest} with seeds that did not complete, or with few, stand below them: their means are not comparable."
+        )
+    return told.strip()
 
 
 def command(runs: pd.DataFrame) -> str:

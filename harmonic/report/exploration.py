@@ -8,6 +8,7 @@ import pandas as pd
 from harmonic import figures
 from harmonic.configurations import describe, numbered, short, shown
 from harmonic.importance import importances
+from harmonic.intervals import spread_name
 from harmonic.report.blocks import Block, Figure, Section
 from harmonic.report.material import Sweep
 
@@ -71,8 +72,8 @@ def training(sweep: Sweep) -> Section | None:
     names = list(dict.fromkeys(groups))
     last = sweep.runs.set_index("run")["final_loss"].groupby(groups).median()
     parts = "; ".join(f"{one}: median final loss {last.get(one, float('nan')):.3g}" for one in names)
-    held = "95 % of the seeds" if replicates else "the middle half of the runs"
-    caption = f"Median and the band that holds {held} (their number in brackets)."
+    held = spread_name(groups.value_counts()) if replicates else "the band that holds the middle half of the runs"
+    caption = f"Median and {held} (their number in brackets)."
     return Section(
         "Training",
         [Figure(f"{sweep.stem}-learning", drawing, f"Loss against step by group. {parts}.", caption)],

@@ -8,6 +8,7 @@ import pandas as pd
 
 from harmonic import __version__, figures, post
 from harmonic.configurations import short, shown
+from harmonic.intervals import band, spread_name
 from harmonic.report.blocks import Block, Facts, Figure, Grid, Section, Text
 from harmonic.report.material import Material, Sweep
 from harmonic.report.networks import is_posts
@@ -102,17 +103,18 @@ def best_runs(sweep: Sweep) -> pd.DataFrame:
 
 
 def _medians(chosen: pd.DataFrame) -> Grid:
-    rows = []
+    rows, counts = [], list[int]()
     for name, group in chosen.groupby("configuration", sort=False):
+        counts.append(len(group))
         cells = [_spread(group[column].dropna()) for column in TOLD]
         rows.append([str(name).replace("\n", ", "), str(len(group)), *cells])
-    return Grid("Medians, and the range that holds 95 % of the seeds", ["configuration", "seeds", *TOLD], rows)
+    return Grid(f"Medians, and {spread_name(counts)}", ["configuration", "seeds", *TOLD], rows)
 
 
 def _spread(values: pd.Series) -> str:
     if values.empty:
         return ""
-    low, high = values.quantile([0.025, 0.975])
+    low, high = band(values.to_numpy(float)[:, None])[:, 0]
     return f"{values.median():.3g}" + (f" ({low:.3g} to {high:.3g})" if len(values) > 1 else "")
 
 

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from harmonic import figures, post
 from harmonic.configurations import describe
+from harmonic.intervals import LEAST_OF_BAND, spread_name
 from harmonic.report import networks
 from harmonic.report.blocks import Block, Figure, Section, Text
 from harmonic.report.material import Sweep
 
 REFERENCE = "post_deep"  # of the post's configurations the one that fits best
-SEEDS = 32  # networks of a configuration that are evaluated: enough for a band
+SEEDS = LEAST_OF_BAND  # networks of a configuration that are evaluated
 
 
 def planes(sweep: Sweep) -> Section | None:
@@ -44,8 +45,9 @@ def planes(sweep: Sweep) -> Section | None:
         )
         parts = "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
         word = "distance from the centre" if along == "distance" else "sampling density"
-        seeds = max(map(len, few.values()))
-        over = f"median and 95 % band over {seeds} seeds" if seeds > 1 else "one seed each"
+        counts = [len(runs) for runs in few.values()]
+        seeds = max(counts)
+        over = f"median and {spread_name(counts)} (at most {seeds})" if seeds > 1 else "one seed each"
         caption = f"RMSE of the points at the same {word}: {over}" + _alone(reference is not None and seeds > 1)
         blocks.append(Figure(f"{sweep.stem}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
     return Section("The networks", blocks, within=True)
@@ -62,6 +64,7 @@ def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         named = labels.where(sweep.runs["status"] == "complete")
         return {name: sweep.runs[named == name] for name in post.EXPERIMENTS if (named == name).any()}
     groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": sweep.runs_of(int(table.index[0]))}
+    table = table[table["comparable"]] if table["comparable"].any() else table
     if len(table) > 1:
         groups[f"worst: {describe(table.iloc[-1], sweep.parameters)}"] = sweep.runs_of(int(table.index[-1]))
     return groups

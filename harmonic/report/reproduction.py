@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from harmonic import figures, post
+from harmonic.intervals import LEAST_OF_BAND, spread_name
 from harmonic.report import networks
 from harmonic.report.blocks import Block, Figure, Grid, Section, Text
 from harmonic.report.material import Material
@@ -15,9 +16,8 @@ PLAIN = (
     "seed of ours, drawn by the post's own lines and by harmonic."
 )
 
-PERCENTILES = "The share of our runs whose loss at this step is below the post's; ringed: outside their 95 % band."
+PERCENTILES = "The share of our runs whose loss at this step is below the post's; ringed: outside {}."
 LEAST = 3  # seeds below which a configuration is there by the way, and has no band
-FEW = 40  # seeds below which a 95 % band is hardly one
 
 
 def reproduction(material: Material) -> Section | None:
@@ -44,7 +44,7 @@ def reproduction(material: Material) -> Section | None:
             "post-bands",
             drawing,
             f"The post's printed losses over the bands of {counts}.",
-            "Lines are medians, bands hold 95 % of our seeds.",
+            f"Lines are medians, around them {spread_name(seeds[seeds >= LEAST])}.",
         )
     )
     blocks.append(Text(verdict(runs, material.curves, table)))
@@ -58,23 +58,24 @@ def reproduction(material: Material) -> Section | None:
 
 def _percentiles(table: pd.DataFrame) -> Figure:
     outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
-    alt = f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside our 95 % band."
-    return Figure("post-percentiles", figures.percentiles(table), alt, PERCENTILES)
+    held = spread_name(table["n"])
+    alt = f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside {held}."
+    return Figure("post-percentiles", figures.percentiles(table), alt, PERCENTILES.format(held))
 
 
 def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> str:
-    """How many printed losses lie outside the 95 % bands, and whether chance would do the same."""
+    """How many printed losses lie outside our bands, and whether chance would do the same."""
     found = post.judge(runs, curves)
     if found is None:
         return "With fewer than three seeds of each configuration nothing can be said about chance."
     more = "not clearly more than chance would give" if found.chance > 0.05 else "more than chance would give"
-    seeds = int(table["n"].min())
-    few = f" A 95 % band of {seeds} seeds is little more than their range; 'seed=range(0,200)' gives a better one."
+    seeds, held = int(table["n"].min()), spread_name(table["n"]).replace("the seeds", "our seeds")
+    few = f" (Of {seeds} seeds there is no 95 % band but a range; it takes {LEAST_OF_BAND}: 'seed=range(0,200)'.)"
     return (
-        f"{found.outside} of the post's {len(table)} printed losses lie outside the 95 % band of ours, {more}: a "
+        f"{found.outside} of the post's {len(table)} printed losses lie outside {held}, {more}: a "
         f"post made of three of our own runs has {found.expected:.1f} outside on average, and {found.outside} or more "
         f"in {found.chance:.0%} of all cases. (The losses of one run go together, so that 41 numbers are three draws "
-        f"rather than 41.){few if seeds < FEW else ''}"
+        f"rather than 41.){few if seeds < LEAST_OF_BAND else ''}"
     )
 
 
@@ -85,9 +86,11 @@ def _numbers(table: pd.DataFrame) -> Grid:
         outside = "" if low <= published <= high else "outside"
         cells = [f"{published:.2f}", f"{row['median']:.2f}", f"{low:.1f} to {high:.1f}", f"{row['percentile']:.0f} %"]
         rows.append([str(row["experiment"]), str(row["step"]), *cells, outside])
-    columns = ["experiment", "step", "post", "our median", "our 95 %", "percentile", ""]
+    columns = ["experiment", "step", "post", "our median", "ours", "percentile", ""]
     seeds = f"{table['n'].min()} seeds" + (" or more" if len(table["n"].unique()) > 1 else "")
-    return Grid(f"The post's {len(table)} printed losses among those of our {seeds}", columns, rows)
+    return Grid(
+        f"The post's {len(table)} printed losses among those of our {seeds}: {spread_name(table['n'])}", columns, rows
+    )
 
 
 def _picture(runs: pd.DataFrame, labels: pd.Series) -> Figure | None:
