@@ -146,10 +146,10 @@ def leaves(config: Config) -> dict[str, Any]:
     return flat
 
 
-def write_model(config: Config, place: Place, outcome: Outcome) -> None:
-    """Write the parameters of a run into its folder; of one that diverged or failed there are none."""
+def write_model(config: Config, place: Place, outcome: Outcome, run: str) -> None:
+    """Write the parameters of a run, and whose they are, into its folder; of one that diverged or failed are none."""
     if outcome.parameters is not None:
-        models.save(place.folder / models.PARAMETERS_FILE, config.model, outcome.parameters)
+        models.save(place.folder / models.PARAMETERS_FILE, config.model, outcome.parameters, run)
 
 
 def finished(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -215,8 +215,8 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
     outcome = train_one(config, listen)
     if outcome.trace is not None:
         log.info(outcome.trace)  # for the file; the terminal gets one line
-    write_model(config, place, outcome)
     entry = record(config, place, outcome)
+    write_model(config, place, outcome, entry.row["run"])
     environment.write(place.table)
     tables.write_runs(place.table, place.stem + entry.row["run"], [entry])
     if outcome.trace is not None:

@@ -63,8 +63,8 @@ class Ledger:
         _write(f"{hydra}/config.yaml", run.job.yaml)
         _write(f"{hydra}/hydra.yaml", run.job.hydra_yaml)
         _write(f"{hydra}/overrides.yaml", dump(list(run.job.overrides)))
-        job.write_model(run.config, run.place, outcome)
         entry = job.record(run.config, run.place, outcome)
+        job.write_model(run.config, run.place, outcome, entry.row["run"])
         run.row = entry.row
         self.pending.append(entry)
         _write_log(run, outcome)

@@ -68,7 +68,7 @@ def locate(section: str, values: Mapping[str, Any]) -> Any:
     except InstantiationException as error:
         raise ConfigError(f"{section} can't be built: {reason(error.__cause__ or error)}") from error
     except Exception as error:  # somebody's class may refuse its arguments in any way
-        raise ConfigError(f"{section} can't be built: {reason(error)}") from error
+        raise ConfigError(f"{section} can't be built: {target.__name__} says {reason(error)}") from error
 
 
 def _nested(node: Any) -> bool:

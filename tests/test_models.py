@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from harmonic import models
+from harmonic import data, load_runs, models
 from harmonic.errors import HarmonicError
+from harmonic.schema import MLP_TARGET
 from harmonic.trial import Trial, train
-from helpers import config
+from helpers import CommandLine, config
 
 X = torch.linspace(-9, 9, 40).reshape(20, 2)
 
@@ -67,3 +72,127 @@ def test_a_damaged_model_is_refused_not_run(tmp_path: Path, content: bytes) -> N
     (tmp_path / models.PARAMETERS_FILE).write_bytes(content)
     with pytest.raises(HarmonicError, match=r"must be a whole safetensors file"):
         models.load_model(tmp_path)
+
+
+def stored(folder: Path, section: dict[str, Any], arrays: dict[str, Any], run: str | None = None) -> Path:
+    models.save(folder / models.PARAMETERS_FILE, {"_target_": MLP_TARGET, "seed": None} | section, arrays, run)
+    return folder
+
+
+SMALL = {"width": 3, "depth": 1, "activation": "sigmoid"}
+ARRAYS = {name: tensor.numpy() for name, tensor in models.mlp_parameters(SMALL, torch.Generator()).items()}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"width": 10**9}, {"width": 10**30}, {"width": [10**9]}, {"width": [3, 3]}, {"width": "3"}, {"width": 3.0},
+        {"width": -3}, {"width": []}, {"width": None}, {"width": {"3": 3}}, {"depth": 10**9}, {"depth": -1},
+        {"depth": "1"}, {"depth": None}, {"depth": 1.5}, {"depth": 2, "width": [3, 10**9]}, {"activation": "step"},
+        {"activation": ["sigmoid"]},
+    ],
+)  # fmt: skip
+def test_a_file_that_claims_another_network_is_refused_before_room_is_made_for_it(
+    tmp_path: Path, claim: dict[str, Any]
+) -> None:
+    with pytest.raises(HarmonicError, match="must hold the parameters of the network that it names"):
+        models.load_model(stored(tmp_path, SMALL | claim, ARRAYS))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "0 arrays for depth 1"),
+        (ARRAYS | {"9.weight": np.zeros(2, np.float32)}, "5 arrays for depth 1"),
+        ({("8" + name[1:] if name[0] == "2" else name): a for name, a in ARRAYS.items()}, "nothing for 2.weight"),
+        ({name: a.astype(float) for name, a in ARRAYS.items()}, "torch.float64 of shape"),
+        ({name: a.T.copy() for name, a in ARRAYS.items()}, r"shape \(2, 3\) for 0.weight, .* shape \(3, 2\)"),
+    ],
+)
+def test_foreign_arrays_are_named(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(HarmonicError, match=message):
+        models.load_model(stored(tmp_path, SMALL, arrays))
+
+
+def test_metadata_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    save_file({}, tmp_path / models.PARAMETERS_FILE, {"model": "[" * 100_000})
+    with pytest.raises(HarmonicError, match="must be a whole safetensors file"):
+        models.load_model(tmp_path)
+
+
+def test_a_file_says_whose_it_is(tmp_path: Path) -> None:
+    row = {"dir": str(stored(tmp_path, SMALL, ARRAYS, "a1")), "run": "a1"}
+    assert models.load_model(row) is not None
+    assert models.load_model(pd.Series(row)) is not None
+    assert models.load_model(tmp_path) is not None
+    with pytest.raises(HarmonicError, match=r"must hold the network of run b2; it holds that of run a1"):
+        models.load_model(row | {"run": "b2"})
+    stored(tmp_path, SMALL, ARRAYS)  # as before files said so
+    assert models.load_model(row) is not None
+
+
+def test_each_run_leaves_a_network_of_its_own_name(harmonic_command: CommandLine) -> None:
+    small = ("training.steps=2", "data.points=9", "training.evaluate_every=2")
+    assert harmonic_command(*small, "hydra.run.dir=single").code == 0
+    assert harmonic_command("-m", "seed=1,2", *small, "hydra.sweep.dir=grid").code == 0
+    runs = load_runs(harmonic_command.folder)
+    assert len(runs) == 3
+    for _, run in runs.iterrows():
+        assert models.load_model(run) is not None
+        with safe_open(Path(run["dir"]) / models.PARAMETERS_FILE, "np") as kept:
+            assert kept.metadata()["run"] == run["run"]
+
+
+class Generators:
+    """Of a CPU and of a device that is not there: their states, and what was asked of them."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.state = torch.full((16,), 7, dtype=torch.uint8)
+        patch.setattr(torch.cuda, "get_rng_state", lambda _device: self.state.clone())
+        patch.setattr(torch.cuda, "set_rng_state", self.put)
+        patch.setattr(
+            torch.cuda, "manual_seed", lambda seed: self.put(torch.full((16,), seed % 256, dtype=torch.uint8))
+        )
+        patch.setattr(torch.cuda, "device", lambda _device: nullcontext())
+
+    def put(self, state: torch.Tensor, _device: Any = None) -> None:
+        self.state = state.clone()
+
+    def draw(self) -> tuple[float, int]:
+        self.state = self.state + 1
+        return torch.rand(1).item(), int(self.state[0])
+
+
+def test_the_devices_stream_is_borrowed_and_carried_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    generators, device = Generators(monkeypatch), torch.device("cuda", 0)
+    before, begin = torch.get_rng_state(), data.stream(33).get_state()
+    with models.GlobalStream(begin, device) as whole:
+        drawn = [generators.draw() for _ in range(5)]
+    with models.GlobalStream(begin, device) as first:
+        half = [generators.draw() for _ in range(2)]
+    assert half[0][1] == 34  # the device's begins with the seed of the CPU's, as after `torch.manual_seed`
+    generators.draw()
+    between = generators.state.clone()
+    with models.GlobalStream(first.state, device) as second:
+        half += [generators.draw() for _ in range(3)]
+    assert half == drawn
+    assert torch.equal(second.state, whole.state)
+    assert torch.equal(generators.state, between)
+    torch.set_rng_state(before)
+
+
+@pytest.mark.parametrize("broken", ["get_rng_state", "manual_seed", "initial_seed"])
+def test_a_stream_that_cannot_be_borrowed_leaves_no_lock(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    generators, before = Generators(monkeypatch), torch.get_rng_state()
+    there = generators.state.clone()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda if broken != "initial_seed" else torch, broken, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError), models.GlobalStream(before, torch.device("cuda")):
+            pass
+    with pytest.raises((RuntimeError, TypeError)), models.GlobalStream(torch.zeros(3)):
+        pass  # no generator has such a state
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(generators.state, there)
+    with pytest.raises(KeyError), models.GlobalStream(before, torch.device("cuda")):
+        raise KeyError
+    assert not models._global_generator.locked()

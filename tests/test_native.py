@@ -6,10 +6,14 @@ import math
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy
+import threadpoolctl
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -338,3 +342,47 @@ def test_native_takes_what_torch_takes_and_makes_the_same_of_it(section: dict[st
         assert ours == pytest.approx(theirs, rel=1e-4, nan_ok=True)
     asked, _, _ = outcome_of(section, "native")
     assert asked == torchs or (asked is not None and "lacks optimizer." in asked)
+
+
+class Library:
+    """A library as threadpoolctl shows it. held: whether it can be held to a number of threads."""
+
+    user_api = "blas"
+
+    def __init__(self, package: Any, name: str, held: bool = True) -> None:
+        self.filepath = str(Path(package.__file__).parent.parent / name) if package else name
+        self.threads, self.held = 4, held
+
+    def set_num_threads(self, threads: int) -> None:
+        self.threads = threads if self.held else self.threads
+
+    def get_num_threads(self) -> int:
+        return self.threads
+
+
+@pytest.mark.parametrize(
+    ("libraries", "threads", "told"),
+    [
+        ([(scipy, "scipy.libs/libopenblas.so"), (np, "numpy.libs/libopenblas.so")], [1, 4], 0),
+        ([(scipy, "scipy/.dylibs/libopenblas.dylib"), (np, "numpy/.dylibs/libopenblas.dylib")], [1, 4], 0),
+        ([(None, "/opt/conda/lib/libmkl_rt.so.2"), (torch, "torch/lib/libopenblas.so")], [1, 4], 0),
+        ([(None, "/usr/lib/libblis.so", False)], [4], 1),
+        ([(np, "numpy.libs/libopenblas.so")], [4], 1),  # SciPy's is one that threadpoolctl does not know
+        ([], [], 1),
+    ],
+)
+def test_the_blas_of_scipy_is_held_to_one_thread_or_it_is_said_once(
+    libraries: list[Any],
+    threads: list[int],
+    told: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = [Library(*one) for one in libraries]
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", lambda: SimpleNamespace(lib_controllers=found))
+    native._hold_blas.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: native.NativeEngine(), range(8)))
+    assert [library.threads for library in found] == threads
+    assert len([one for one in caplog.records if "cannot be held to one thread" in one.message]) == told
+    native._hold_blas.cache_clear()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -116,20 +118,48 @@ def _unpack(theta: NDArray[np.float32], state: State) -> dict[str, NDArray[np.fl
     return {name: piece.reshape(like.shape) for (name, like), piece in named}
 
 
-@cache
+_blas = threading.Lock()
+
+
 def _one_blas_thread() -> None:
+    with _blas:  # of two threads that come first, one says so
+        _hold_blas()
+
+
+@cache
+def _hold_blas() -> None:
     """Hold the BLAS that the kernels call (SciPy's, not NumPy's) to one thread.
 
     Its own threads gain nothing on small products, take the cores from other runs, and would let the number of
-    threads into the order of a sum.
+    threads into the order of a sum. A wheel brings it in a folder of its own; elsewhere (conda, Debian) it is the
+    system's, which NumPy calls too.
     """
-    import scipy.linalg.cython_blas
+    import scipy.linalg.cython_blas  # loads it
     from threadpoolctl import ThreadpoolController
 
-    libraries = Path(scipy.linalg.cython_blas.__file__).parents[2] / "scipy.libs"
-    for library in ThreadpoolController().lib_controllers:
-        if library.user_api == "blas" and Path(library.filepath).is_relative_to(libraries):
-            library.set_num_threads(1)
+    bundled, others = _bundles(scipy), [*_bundles(np), *_bundles(torch)]
+    libraries = [one for one in ThreadpoolController().lib_controllers if one.user_api == "blas"]
+    ours = [one for one in libraries if _lies_in(one.filepath, bundled)]
+    held = ours or [one for one in libraries if not _lies_in(one.filepath, others)]
+    for library in held:
+        library.set_num_threads(1)
+    if not held or any(library.get_num_threads() != 1 for library in held):
+        log.warning(
+            "the BLAS that SciPy calls cannot be held to one thread (%s): runs beside each other may be slower, and "
+            "differ in the last bit between machines; what the library reads when it starts can hold it, such as "
+            "OMP_NUM_THREADS=1 or VECLIB_MAXIMUM_THREADS=1",
+            ", ".join(library.filepath for library in held) or "threadpoolctl finds none",
+        )
+
+
+def _bundles(package: ModuleType) -> list[Path]:
+    """Where the wheel of a package keeps its libraries: on Linux and Windows, on macOS, and torch's."""
+    home = Path(str(package.__file__)).resolve().parent  # as threadpoolctl names files
+    return [home.with_name(f"{home.name}.libs"), home / ".dylibs", home / "lib"]
+
+
+def _lies_in(file: str, folders: Iterable[Path]) -> bool:
+    return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _announce_compilation() -> None:
