@@ -34,6 +34,7 @@ from harmonic.trial import Listener, Result, Trial, train, unheard
 log = logging.getLogger(__name__)
 
 ARGUMENTS = ("data", "model", "optimizer")  # sections that hold the arguments of a class
+RESERVED = (tables.FOLDER, "multirun.yaml")  # what a sweep writes into its folder
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Place:
     """Where a run lives. folder: its own; home: the folder of its table (itself, or its sweep's).
 
     Raises:
-        ConfigError: the run's folder lies outside of its sweep's.
+        ConfigError: the run's folder lies outside of its sweep's, or where the sweep has files of its own.
     """
 
     folder: Path
@@ -54,6 +55,9 @@ class Place:
             raise ConfigError.broken(
                 "hydra.sweep.subdir", f"a folder inside the sweep's, '{self.home}'", str(self.folder)
             )
+        if any(part.startswith(".") or part in RESERVED for part in self.folder.relative_to(self.home).parts):
+            rule = f"a folder no part of whose name begins with a dot or is {' or '.join(RESERVED)}"
+            raise ConfigError.broken("hydra.sweep.subdir", rule, self.name)
 
     @property
     def table(self) -> Path:

@@ -152,3 +152,14 @@ class Unwilling(Harmonic):
         if self.points > 45:
             raise ValueError(f"{self.points} points are too many")
         return super().sample(generator)
+
+
+class Infinite(nn.Linear):
+    """A module that is infinite in the corners of the plane, where no point of a sample lies."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value = super().forward(x)
+        return value.where(x.norm(dim=1, keepdim=True) < 13, float("inf"))

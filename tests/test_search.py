@@ -234,19 +234,24 @@ def test_failures_are_retried_counted_and_summed_up(harmonic_command: CommandLin
     failed = [one.number for one in study.trials if one.state is TrialState.FAIL]
     assert failed
     assert runs["trial"][runs["status"] == "failed"].tolist() == failed
-    if done.code == 0:
-        assert f"{len(failed)} failed: RuntimeError: this module has had enough (trials " in done.out
-    else:
-        assert "3 runs in a row failed alike" in done.err
+    assert done.code == 0
+    assert f"{len(failed)} failed: RuntimeError: this module has had enough (trials " in done.out
 
 
-def test_the_same_error_three_times_ends_the_search(harmonic_command: CommandLine) -> None:
+def test_first_trials_that_fail_alike_end_the_search(harmonic_command: CommandLine) -> None:
     search = (*SEARCH[:2], *SMALL[:3], *MORTAL, "+model.patience=choice(2,3)", "hydra.sweeper.n_trials=50", ALONE)
     done = harmonic_command(*search)
     assert done.code == 1
     assert len(done.err.splitlines()) == 1
-    assert "3 runs in a row failed alike with RuntimeError: this module has had enough" in done.err
+    assert "its first 3 trials failed alike with RuntimeError: this module has had enough" in done.err
     assert len(load_study(harmonic_command.folder / "s").trials) <= 3
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_max_failure_rate_of_one_ends_nothing(harmonic_command: CommandLine, retries: int) -> None:
+    well(harmonic_command, *SEARCH[:2], *SMALL[:3], *MORTAL, "+model.patience=choice(2,3)", "hydra.sweeper.n_trials=7",
+         "hydra.sweeper.max_failure_rate=1", f"hydra.sweeper.max_retries={retries}", ALONE)  # fmt: skip
+    assert load_runs(harmonic_command.folder / "s")["status"].tolist() == ["failed"] * 7
 
 
 def test_max_failure_rate(harmonic_command: CommandLine) -> None:

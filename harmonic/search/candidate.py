@@ -11,6 +11,7 @@ import math
 import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,11 +153,11 @@ class Candidate:
         """The trial's values, one an objective: means over its replicates."""
         return [_mean([self._value(one, name) for one in self.replicates]) for name in self.objectives]
 
-    def spread(self) -> list[float] | None:
-        """The standard deviations over the replicates; None of a single one."""
+    def spread(self) -> list[float | None] | None:
+        """The standard deviations over the replicates; None of a single one, and of values that have none."""
         if len(self.replicates) < 2:
             return None
-        return [statistics.stdev([self._value(one, name) for one in self.replicates]) for name in self.objectives]
+        return [_deviation([self._value(one, name) for one in self.replicates]) for name in self.objectives]
 
     @property
     def error(self) -> str | None:
@@ -177,7 +178,19 @@ class Candidate:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+    try:
+        return math.fsum(values) / len(values)
+    except (OverflowError, ValueError):  # their sum is no float, or they hold both infinities
+        return float(statistics.mean(values))
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    """The standard deviation; None where one of the values is not finite, or no float holds it."""
+    if not all(map(math.isfinite, values)):
+        return None
+    with suppress(OverflowError):
+        return statistics.stdev(values)
+    return None
 
 
 def plan(steps: int, rung: int | None, seeds: int, one_by_one: bool) -> list[Stage]:

@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from harmonic import job, tables
+from harmonic.errors import ConfigError
 from harmonic.executors import workers_or_cores
 from harmonic.job import Outcome, Place
 from harmonic.launch import checked
@@ -79,6 +80,7 @@ class Streaming(Crew):
         self._snapshot, self._seeds, self._keeps_rows, self._here = snapshot, seeds, keeps_rows, here
         self._ledger = Ledger(snapshot.home / tables.FOLDER)
         self._rows = tables.by_folder(tables.read_rows(self._ledger.table))
+        self._trials: dict[str, int | None] = {name: rows[-1]["trial"] for name, rows in self._rows.items()}
         self._build = build
 
     def __enter__(self) -> Streaming:
@@ -112,6 +114,11 @@ class Streaming(Crew):
             # a folder of its own for each seed, where there are several
             one = self._snapshot.job(number, texts, "" if len(self._seeds) < 2 else str(seed))
             run = checked(one, Place(one.folder, home, home.name, number), self._here)
+            if (other := self._trials.setdefault(run.place.name, number)) != number:
+                rule = "a folder of its own for each trial"
+                raise ConfigError.broken(
+                    "hydra.sweep.subdir", rule, f"{run.place.name} for the trials {other} and {number}"
+                )
             run.row = job.finished(run.config, run.place, self._rows.get(run.place.name, ()))
             replicate = Replicate(seed, texts, run)
             if run.row is not None and self._keeps_rows:

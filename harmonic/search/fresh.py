@@ -7,10 +7,11 @@ they are no trials, and a mean over the sweep's rows should not hold them.
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-import pandas as pd
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
@@ -58,8 +59,12 @@ def confirm(
 
 def tell(console: Console, runs: Sequence[Run]) -> None:
     """Print what the configuration is worth on these seeds."""
-    frame = pd.DataFrame([run.row for run in runs if run.row is not None])
-    complete = frame[frame["status"] == "complete"]
-    medians = ", ".join(f"{name} {complete[name].median():.4g}" for name in TOLD)
-    ended = "" if len(complete) == len(runs) else f", {len(runs) - len(complete)} of them diverged or failed"
-    say(console, f"the best from {len(runs)} fresh seeds: {medians} (medians{ended})")
+    rows = [run.row for run in runs if run.row is not None]
+    complete = [row for row in rows if row["status"] == "complete"]
+    others = Counter(str(row["status"]) for row in rows if row["status"] != "complete")
+    ended = "".join(f"; {count} {status}" for status, count in sorted(others.items()))
+    if complete:
+        medians = ", ".join(f"{name} {statistics.median(row[name] for row in complete):.4g}" for name in TOLD)
+        say(console, f"the best from {len(runs)} fresh seeds: {medians} (medians{ended})")
+    else:
+        say(console, f"the best from {len(runs)} fresh seeds: none was completed{ended}")

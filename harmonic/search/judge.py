@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.study import Study
@@ -34,13 +37,16 @@ class Judge:
         frozen = judged.study._storage.get_trial(judged._trial_id)
         if step not in frozen.intermediate_values:
             judged.report(value, step)
-        return asked("pruner", judged.study.pruner, judged.should_prune)
+        with np.errstate(invalid="ignore"):  # between infinite values there is no quantile
+            return asked("pruner", judged.study.pruner, judged.should_prune)
 
     def end(self, trial: Trial, state: TrialState, value: float | None) -> None:
         """The trial has ended so."""
         judged = self._trials.pop(trial.number, None)
         if judged is not None:
-            complete = state is TrialState.COMPLETE
+            # the objectives may have values where the pruner's column has none
+            complete = state is TrialState.COMPLETE and value is not None and not math.isnan(value)
+            state = state if complete or state is not TrialState.COMPLETE else TrialState.FAIL
             judged.study.tell(judged, value if complete else None, state=state, skip_if_finished=True)
 
     def _judged(self, trial: Trial) -> Trial:

@@ -7,9 +7,9 @@ possible are in flight and each knows as much as possible of those before it.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from harmonic.search.share import Alone
 from harmonic.search.space import Space
 from harmonic.search.study import FINISHED, KEPT
 
-SAME_ERRORS = 3  # in a row: the fault is not the trial's
+SAME_ERRORS = 3  # of a sweep's first trials: the fault is not theirs
 
 
 @dataclass
@@ -61,23 +61,23 @@ class Search:
         """Go on until the study holds `n_trials`, or one of the other ends is reached.
 
         Raises:
-            RunFailed: too many trials failed, or all with the same error.
+            RunFailed: too many trials failed, or the first of them all with the same error.
         """
-        self._began, self._failed, self._errors = time.monotonic(), 0, list[str]()
+        self._began, self._told, self._errors = time.monotonic(), 0, list[str]()
         self._best, self._since_best = self._best_so_far()
         self._note = ""
-        for trial in self.share.left_running():
-            with suppress(UpdateFinishedTrialError):  # taken over meanwhile
-                self._take_up(trial)
         while True:
             while self.crew.room > 0 and (piece := self._next_piece()):
                 self.crew.put(piece)
-            if self.flying:
+            goes_on = bool(self.flying)
+            if goes_on:
                 self._go_on()
-            elif self.ended or not self.share.wait():
-                break
+            elif self.ended is None:
+                goes_on = self.share.wait()
             if self.share.elsewhere is not None:
                 self.progress.kept(self.share.elsewhere)
+            if not goes_on:
+                break
 
     def _go_on(self) -> None:
         """Take what has finished meanwhile, and tell the trials that are done."""
@@ -149,14 +149,8 @@ class Search:
 
     def _receive(self, piece: Piece, outcome: Outcome) -> None:
         """Take what a piece gave, and write its run if that has ended."""
-        if outcome.columns["status"] == "failed":
-            self._errors.append(str(outcome.columns["error"]))
-        else:
-            self._errors.clear()
         if piece.candidate.receive(piece, outcome, self.settings.max_retries) and self.share.writes_early:
             self.crew.enter(piece.replicate)
-        if len(self._errors) >= SAME_ERRORS and len(set(self._errors[-SAME_ERRORS:])) == 1:
-            raise RunFailed(f"the sweep ends, for {SAME_ERRORS} runs in a row failed alike with {self._errors[-1]}")
 
     def _ends(self, candidate: Candidate) -> bool:
         """Whether the trial ends after this stage; else the next one is on its way."""
@@ -193,13 +187,25 @@ class Search:
         else:
             self._since_best += 1
         self.progress.finished(candidate.status, self._note)
-        self._failed += candidate.status == "failed"
-        if self._failed > self.settings.max_failure_rate * self.settings.n_trials:
-            raise RunFailed(
-                f"hydra.sweeper.max_failure_rate lets {self.settings.max_failure_rate:g} of the "
-                f"{self.settings.n_trials} trials fail; {self._failed} have, the last with {candidate.error}"
-            )
+        self._told += 1
+        if candidate.status == "failed":
+            self._errors.append(str(candidate.error))
+            self._check_failures()
         return True
+
+    def _check_failures(self) -> None:
+        """End the sweep where more trials have failed than may, or where from its first on all have failed alike."""
+        rate, failed = self.settings.max_failure_rate, len(self._errors)
+        if failed > rate * self.settings.n_trials:
+            raise RunFailed(
+                f"hydra.sweeper.max_failure_rate lets {rate:g} of the {self.settings.n_trials} trials fail; "
+                f"{failed} have, the last with {self._errors[-1]}"
+            )
+        if rate < 1 and self._told == failed >= SAME_ERRORS and len(set(self._errors)) == 1:
+            raise RunFailed(
+                f"the sweep ends, for its first {failed} trials failed alike with {self._errors[-1]}; "
+                "with hydra.sweeper.max_failure_rate=1 it would go on"
+            )
 
     def _better(self, value: float, than: float) -> bool:
         """Whether a value is strictly better than another."""
@@ -223,7 +229,7 @@ def _kept(candidate: Candidate, state: TrialState) -> Mapping[str, Any]:
     kept: dict[str, Any] = {"status": candidate.status, "replicates": len(candidate.replicates)}
     if rows:
         kept["runs"] = [str(row["run"]) for row in rows]
-        kept["dir"] = str(candidate.number)
+        kept["dir"] = os.path.commonpath([one.run.place.name for one in candidate.replicates if one.run is not None])
     if state is TrialState.COMPLETE and (spread := candidate.spread()) is not None:
         kept["spread"] = spread
     if candidate.error:
@@ -234,7 +240,7 @@ def _kept(candidate: Candidate, state: TrialState) -> Mapping[str, Any]:
 def best_text(candidate: Candidate) -> str:
     """A trial's first value with its spread, and its parameters."""
     spread = candidate.spread()
-    tolerance = f" ± {spread[0]:.2g}" if spread else ""
+    tolerance = f" ± {spread[0]:.2g}" if spread and spread[0] is not None else ""
     values = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
                       for name, value in candidate.values.items())  # fmt: skip
     return f"{candidate.results()[0]:.4g}{tolerance} at {values}"

@@ -13,10 +13,10 @@ import time
 from contextlib import suppress
 from types import TracebackType
 
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic import ending
 from harmonic.search.study import OWNER, SILENT_BEATS, counted, finished
@@ -35,10 +35,12 @@ class Alone:
 
     def __init__(self, study: Study, n_trials: int) -> None:
         self.study, self.n_trials = study, n_trials
-        self._begun = sum(counted(study))
+        self._begun = 0
         self.elsewhere: int | None = None  # trials that others have finished; None: there are no others
 
     def __enter__(self) -> Alone:
+        self._put_back()
+        self._begun = finished(self.study)
         return self
 
     def __exit__(
@@ -58,10 +60,6 @@ class Alone:
         self._begun += 1
         return self.study.ask()
 
-    def left_running(self) -> list[Trial]:
-        """The trials that were running when this sweep died, to be run again under their own numbers."""
-        return self._running()
-
     def holds(self, trial: Trial) -> bool:  # noqa: ARG002 - there is nobody else
         """Whether a trial is still ours."""
         return True
@@ -76,9 +74,18 @@ class Alone:
         """Whether others' trials may yet become ours; waits a moment if so."""
         return False
 
-    def _running(self) -> list[Trial]:
-        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [Trial(self.study, one._trial_id) for one in running]
+    def _put_back(self) -> None:
+        """Have the trials that were running when this sweep died wait: they are asked before new ones, under their
+        own numbers, and where `n_trials` is reached they wait on."""
+        for one in self._left_running():
+            with suppress(UpdateFinishedTrialError):  # taken over meanwhile
+                self.study._storage.set_trial_state_values(one._trial_id, state=TrialState.WAITING)
+
+    def _left_running(self) -> list[FrozenTrial]:
+        return self._running()
+
+    def _running(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 class Shared(Alone):
@@ -103,6 +110,7 @@ class Shared(Alone):
         self._seen = dict[int, float]()  # when a trial of another was first waited for
 
     def __enter__(self) -> Shared:
+        self._put_back()
         self._pulse.start()
         return self
 
@@ -128,12 +136,6 @@ class Shared(Alone):
         self._alive.discard(trial._trial_id)
         self.study._storage.set_trial_state_values(trial._trial_id, state=TrialState.WAITING)
         return None
-
-    def left_running(self) -> list[Trial]:
-        mine = [one for one in self._running() if one.user_attrs.get(OWNER) == self._owner]
-        for one in mine:
-            self._adopt(one)
-        return mine
 
     def holds(self, trial: Trial) -> bool:
         return self.study._storage.get_trial(trial._trial_id).state is TrialState.RUNNING
@@ -163,6 +165,12 @@ class Shared(Alone):
         ending.check()
         self.tend()
         return True
+
+    def _left_running(self) -> list[FrozenTrial]:
+        mine = [one for one in self._running() if one.user_attrs.get(OWNER) == self._owner]
+        for one in mine:
+            self._record(one._trial_id)  # else it would be stale as soon as it is asked
+        return mine
 
     def _adopt(self, trial: Trial) -> None:
         self._record(trial._trial_id)

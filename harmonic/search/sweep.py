@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -40,6 +42,7 @@ from harmonic.search.tryout import try_out
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
 
+PROBE = 10**9 + 7  # a trial's number that no value of a config is likely to hold
 RECONNECTIONS = 10  # of one sweep to the storage of its study
 
 
@@ -82,7 +85,7 @@ class Sweep:
         self.objectives = self._objectives()
         self._check()
         self.sampler = build_sampler(self.settings.sampler, self.space)
-        steps, rung = self._steps() if streams else (1, 1)
+        steps, rung = self._steps() if self.streams else (1, 1)
         self.pruner = build_pruner(self.settings.pruner, rung, steps)
         directions = [StudyDirection[one.upper()] for one in self.settings.direction]
         try_out(self.settings, self.space, directions, rung, steps)
@@ -219,6 +222,17 @@ class Sweep:
         for corner in self.space.corners() if self.trains else ():
             one = self.snapshot.job(0, self.space.overrides(corner))
             checked(one, Place(one.folder, self.home), self.here)
+            self._check_folder(corner)
+
+    def _check_folder(self, corner: Mapping[str, Any]) -> None:
+        """Refuse a `hydra.sweep.subdir` that may give two trials one folder. Two may draw the same values, so that the
+        number must be in it, and not beside another number: 1 and 12 would be 11 and 2."""
+        name = Place(self.snapshot.job(PROBE, self.space.overrides(corner)).folder, self.home).name
+        alone = re.search(rf"(?<!\d){PROBE}(?!\d)", name)
+        if not alone or Path(name).parts[0] in (fresh.SUBFOLDER, results.FILE, JOURNAL):
+            rule = "a folder of its own for each trial, as ${hydra.job.num} in it gives, and none of a search's own"
+            given = OmegaConf.to_container(self.master.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
+            raise ConfigError.broken("hydra.sweep.subdir", rule, given)
 
     def _check_fresh(self, several: bool) -> None:
         known: set[Any] = set(self.settings.seeds) or {base.get("seed") for base in self.bases}

@@ -1,0 +1,272 @@
+"""A search's ends and its places: every trial has a folder and a row of its own, any value is a value, counts hold."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+from optuna.trial import Trial, TrialState
+from rich.console import Console
+
+from harmonic import load_curves, load_model, load_runs
+from harmonic.job import Outcome
+from harmonic.progress import RunProgress, SweepProgress
+from harmonic.search.candidate import Candidate, Replicate, plan
+from harmonic.search.study import load_study
+from harmonic.tables import STATUSES
+from harmonic.trial import Trial as TrainingTrial
+from harmonic.trial import train
+from helpers import CommandLine, config
+
+SMALL = ("training.steps=20", "training.evaluate_every=10", "data.points=30", "optimizer=adam")
+SEARCH = ("-m", "hydra/sweeper=harmonic", *SMALL, "hydra.sweep.dir=s")
+ALONE = "hydra.launcher.executor.workers=1"
+SPACE = ("model.width=4,8", "optimizer.lr=interval(1e-3,1e-2)")
+
+
+def well(command: CommandLine, *arguments: str) -> str:
+    """Run a search that must end well; what it prints."""
+    done = command(*arguments)
+    assert (done.code, done.err) == (0, "")
+    return done.out
+
+
+@contextmanager
+def resolver(name: str, function: Callable[[int], int]) -> Iterator[None]:
+    """A resolver of somebody's own, for a while."""
+    OmegaConf.register_new_resolver(name, function)
+    try:
+        yield
+    finally:
+        OmegaConf.clear_resolver(name)
+
+
+@pytest.mark.parametrize(
+    "subdir",
+    [
+        "w${model.width}",
+        "${hydra.job.override_dirname}",
+        "constant",
+        ".",
+        "${model.width}${hydra.job.num}",
+        "${hydra.job.num}${model.width}",
+        "fresh/${hydra.job.num}",
+        "table/${hydra.job.num}",
+        ".hydra/${hydra.job.num}",
+        "a/../${hydra.job.num}",
+        "study.journal/${hydra.job.num}",
+        "multirun.yaml/${hydra.job.num}",
+        "optimization_results.yaml/${hydra.job.num}",
+        "../${hydra.job.num}",
+        "/tmp/${hydra.job.num}",
+    ],
+)
+@pytest.mark.parametrize("launcher", ["harmonic", "basic"])
+def test_a_folder_that_is_not_a_trials_own_is_refused(
+    harmonic_command: CommandLine, subdir: str, launcher: str
+) -> None:
+    search = (*SEARCH, ALONE) if launcher == "harmonic" else (*SEARCH, "hydra/launcher=basic")
+    refused = harmonic_command(*search, *SPACE, f"hydra.sweep.subdir={subdir}")
+    assert refused.code == 2
+    assert refused.err.startswith("harmonic: hydra.sweep.subdir must be a folder")
+    assert len(refused.err.splitlines()) == 1
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("seeds", ["null", "[3]", "[1,2]"])
+@pytest.mark.parametrize(
+    "subdir",
+    ["t${hydra.job.num}", "w${model.width}/${hydra.job.num}", "${hydra.job.override_dirname}-${hydra.job.id}"],
+)
+def test_any_other_subdir_keeps_every_trial_apart(harmonic_command: CommandLine, subdir: str, seeds: str) -> None:
+    folder = harmonic_command.folder / "s"
+    well(harmonic_command, *SEARCH, *SPACE, f"hydra.sweep.subdir={subdir}", f"hydra.sweeper.seeds={seeds}",
+         "hydra.sweeper.n_trials=6")  # fmt: skip
+    runs = load_runs(folder)
+    assert len(runs) == runs["dir"].nunique() == load_curves(folder)["run"].nunique() == (12 if "," in seeds else 6)
+    assert all(load_model(row) is not None for _, row in runs.iterrows())
+    best = load_study(folder).best_trial.number
+    found = yaml.safe_load((folder / "optimization_results.yaml").read_text())
+    assert Path(found["best_dir"]).is_dir()
+    of_best = runs[runs["trial"] == best]
+    inside = [Path(name).relative_to(found["best_dir"]).parts for name in of_best["dir"]]
+    if "," not in seeds:
+        assert inside == [()]
+    elif "override_dirname" not in subdir:  # that names the seed too
+        assert inside == [("1",), ("2",)]
+
+
+def test_two_trials_of_one_folder_end_in_a_line(harmonic_command: CommandLine) -> None:
+    """Where only the numbers themselves tell: both the first trial and what is between are kept."""
+    search = (*SEARCH, *SPACE, "hydra.sweeper.n_trials=6", ALONE)
+    with resolver("few", lambda number: min(number, 2) if number < 10**6 else number):
+        done = harmonic_command(*search, "hydra.sweep.subdir='t${few:${hydra.job.num}}'")
+    assert done.code == 2
+    assert "a folder of its own for each trial; got 't2 for the trials 2 and 3'" in done.err
+    assert load_runs(harmonic_command.folder / "s")["trial"].tolist() == [0, 1, 2]
+
+
+def candidate(values: list[float]) -> Candidate:
+    """A trial whose replicates came to these values."""
+    outcomes = [Outcome({"status": "complete", "gap": value}, {}) for value in values]
+    replicates = [Replicate(seed, [], None, outcome) for seed, outcome in enumerate(outcomes)]
+    return Candidate(cast(Trial, None), {}, replicates, plan(1, None, len(values), one_by_one=False), ["gap"])
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=6))
+def test_any_values_have_a_mean_and_a_spread_or_none(values: list[float]) -> None:
+    one = candidate(values)
+    (mean,), spread = one.results(), one.spread()
+    if all(map(math.isfinite, values)):
+        assert min(values) <= mean <= max(values) or np.isclose(mean, values[0], rtol=1e-15)
+    else:
+        assert np.array_equal(mean, sum(value for value in values if not math.isfinite(value)), equal_nan=True)
+    if len(values) == 1:
+        assert spread is None
+        return
+    assert spread is not None
+    if all(abs(value) < 1e307 for value in values):
+        assert spread[0] is not None
+    assert spread[0] is None or 0 <= spread[0] < math.inf
+
+
+@pytest.mark.parametrize("options", [(), ("objective=[sparse_rmse,valid_rmse]",)], ids=["one", "several"])
+def test_infinite_errors_are_values(harmonic_command: CommandLine, options: tuple[str, ...]) -> None:
+    out = well(harmonic_command, *SEARCH, "~model", "+model={_target_: helpers.Infinite}", SPACE[1],
+               "objective=sparse_rmse", "hydra.sweeper.seeds=[0,1]", "hydra.sweeper.n_trials=3", *options)  # fmt: skip
+    study = load_study(harmonic_command.folder / "s")
+    assert [one.values[0] for one in study.get_trials(states=(TrialState.COMPLETE,))] == [math.inf] * 3
+    assert "sparse_rmse inf" in out
+    assert len(load_runs(harmonic_command.folder / "s")) == 6
+
+
+@pytest.mark.filterwarnings("ignore:The intermediate values")  # Wilcoxon's: it will not prune such a trial
+@pytest.mark.parametrize("pruner", ["MedianPruner", "WilcoxonPruner", "SuccessiveHalvingPruner"])
+def test_a_pruner_may_be_told_an_infinity(harmonic_command: CommandLine, pruner: str) -> None:
+    well(harmonic_command, *SEARCH, "~model", "+model={_target_: helpers.Infinite}", SPACE[1], "objective=sparse_rmse",
+         "hydra.sweeper.prune_by=sparse_rmse", "hydra.sweeper.seeds=[0,1,2]", "hydra.sweeper.n_trials=8",
+         f"hydra.sweeper.pruner._target_=optuna.pruners.{pruner}")  # fmt: skip
+    assert len(load_study(harmonic_command.folder / "s").trials) == 8
+
+
+FAILS_FOR = ("~model", "+model={_target_: helpers.Failing, patience: '${patience:${seed}}'}")
+
+
+@pytest.mark.parametrize(
+    ("fresh", "model", "said"),
+    [
+        ("[7]", (), "the best from 1 fresh seeds: valid_rmse"),
+        ("[7,8]", ("optimizer=sgd", "optimizer.lr=choice(1e6)"), "no trial was completed"),
+        ("[7,8]", FAILS_FOR, "(medians; 1 failed)"),
+        ("[7,9]", FAILS_FOR, "none was completed; 2 failed"),
+    ],
+)
+def test_fresh_seeds_that_end_badly(
+    harmonic_command: CommandLine, fresh: str, model: tuple[str, ...], said: str
+) -> None:
+    search = (*SEARCH, "optimizer.lr=interval(1e-3,1e-2)", "hydra.sweeper.n_trials=2", *model)
+    with resolver("patience", lambda seed: 3 if seed in (7, 9) else 1000):
+        assert said in well(harmonic_command, *search, f"hydra.sweeper.fresh_seeds={fresh}")
+        assert said in well(harmonic_command, *search, f"hydra.sweeper.fresh_seeds={fresh}")  # nothing to do
+
+
+def left_running(folder: Path, count: int) -> None:
+    """As of a search that was killed with so many trials in training."""
+    study = load_study(folder)
+    for _ in range(count):
+        study.ask()
+
+
+@pytest.mark.parametrize("end", ["n_trials=3", "n_trials=5", "n_trials=20 hydra.sweeper.timeout=0",
+                                 "n_trials=20 hydra.sweeper.target=100"])  # fmt: skip
+def test_what_was_left_running_waits_where_no_more_is_wanted(harmonic_command: CommandLine, end: str) -> None:
+    folder = harmonic_command.folder / "s"
+    well(harmonic_command, *SEARCH, *SPACE, "hydra.sweeper.n_trials=5")
+    left_running(folder, 4)
+    out = well(harmonic_command, *SEARCH, *SPACE, *f"hydra.sweeper.{end}".split())
+    assert len(load_runs(folder)) == 5, "nothing was trained"
+    assert "left" not in out
+    assert out.count("5 of 20" if "20" in end else "5 of 5") >= 1
+    well(harmonic_command, *SEARCH, *SPACE, "hydra.sweeper.n_trials=7")
+    assert [one.state for one in load_study(folder).trials] == [TrialState.COMPLETE] * 7 + [TrialState.WAITING] * 2
+    out = well(harmonic_command, *SEARCH, *SPACE, "hydra.sweeper.n_trials=10")
+    assert [one.state for one in load_study(folder).trials] == [TrialState.COMPLETE] * 10
+    assert load_runs(folder)["trial"].tolist() == list(range(10))
+    assert "10 of 10 trials" in out
+
+
+STEPS = st.lists(st.one_of(st.sampled_from(STATUSES), st.integers(0, 30)), max_size=40)
+
+
+@given(st.integers(1, 20), st.integers(0, 20), STEPS)
+def test_counts_never_exceed_the_total_and_no_time_is_negative(wanted: int, kept: int, steps: list[str | int]) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    progress = SweepProgress(console, every=0, unit="trials")
+    progress.begin(wanted, kept)
+    with progress:
+        for step in steps:
+            if isinstance(step, int):
+                progress.kept(step)
+            else:
+                progress.finished(step, "best valid_rmse 0.1 at model.width=8")
+    lines = shown(console).splitlines()
+    for count, total in re.findall(r"^(\d+) of (\d+) trials", "\n".join(lines), re.MULTILINE):
+        assert int(count) <= int(total) >= wanted
+    assert "-" not in shown(console)
+    assert "left" not in lines[-1], "at its end nothing is left"
+
+
+def shown(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_the_bar_fits_the_terminal_and_shows_count_and_time(width: int) -> None:
+    """Where it is narrow the tally is cut, and the best parameters, which have a line of their own."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    progress = SweepProgress(console, unit="trials")
+    progress.begin(400, 5)
+    progress.running(8)
+    with progress:
+        for status in STATUSES:
+            progress.finished(
+                status, f"best valid_rmse 0.1234 ± 0.001 at {' '.join(f'key{i}=0.{i}' for i in range(30))}"
+            )
+        paper = Console(file=io.StringIO(), width=width)
+        paper.print(progress._bar.get_renderable())
+    lines = shown(paper).splitlines()
+    assert [line.split()[0] for line in lines] == ["9/400", "best"]
+    assert all(len(line) <= width for line in lines)
+    assert re.search(r" \d+:\d\d:\d\d ", lines[0])
+    assert "0.1234" in lines[1]
+
+
+def test_a_single_runs_bar_moves_with_its_losses() -> None:
+    """It says that it is preparing until the first losses come, and then counts steps, however few come at once."""
+    seen = list[str]()
+
+    class Watched(RunProgress):
+        def __call__(self, step: int, losses: NDArray[np.float64]) -> None:
+            super().__call__(step, losses)
+            (task,) = self._bar.tasks
+            seen.append(f"{task.description} {task.completed:g} of {task.total:g}")
+
+    with Watched(200, Console(file=io.StringIO(), force_terminal=True)) as progress:
+        (task,) = progress._bar.tasks
+        assert (task.description, task.total) == ("preparing", None)
+        train(TrainingTrial(config("training.steps=200", "training.evaluate_every=200")), progress)
+    assert seen[0] == "training 1 of 200", "one step, for nobody knows how long it takes"
+    assert seen[-1] == "writing 200 of 200"
