@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
+from rich.text import Text
 
 from harmonic.tables import STATUSES
 
 log = logging.getLogger(__name__)
 
 PRINT_EVERY = 100  # steps, as in the post
+BAR = 20  # columns of a bar
 
 
 class RunProgress:
@@ -30,17 +33,18 @@ class RunProgress:
     """
 
     def __init__(self, steps: int, console: Console) -> None:
+        self._steps = steps
         self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
+            TextColumn("{task.description}"),
+            BarColumn(BAR),
+            TextColumn("{task.fields[done]}"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("training", total=steps)
+        # without a total the bar pulses: until the first losses come, kernels may have to be loaded or compiled
+        self._task = self._bar.add_task("preparing", total=None, done="")
 
     def __enter__(self) -> RunProgress:
         self._bar.start()
@@ -56,7 +60,25 @@ class RunProgress:
         for t in range(step, step + len(losses)):
             if t % PRINT_EVERY == 0:
                 say(self._bar.console, f"{t} {losses[t - step]:.6g}")
-        self._bar.update(self._task, completed=step + len(losses))
+        done = step + len(losses)
+        self._bar.update(
+            self._task,
+            total=self._steps,
+            completed=done,
+            description="training" if done < self._steps else "writing",
+            done=f"{done}/{self._steps} steps",
+        )
+
+
+class _Bar(Progress):
+    """A bar with a line of its own below it, cut where the terminal is narrower."""
+
+    note = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.note:
+            yield Text(self.note, no_wrap=True, overflow="ellipsis")
 
 
 class SweepProgress:
@@ -74,29 +96,31 @@ class SweepProgress:
         self._unit = unit
         self._note = ""
         self._counts = dict.fromkeys(STATUSES, 0)
-        self._running = 0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit + ", {task.fields[tally]}"),
+        self._running = self._wanted = self._kept = self._done = 0
+        # what must be seen stands first: a narrow terminal cuts the last column alone
+        self._bar = _Bar(
+            TextColumn("{task.fields[count]} " + unit),
+            BarColumn(BAR),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[tally]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=self.console,
             disable=not self.console.is_terminal,
+            transient=True,  # the last line says it once more
+            expand=True,
         )
-        self._task = self._bar.add_task("training", total=None, tally="")
+        self._task = self._bar.add_task("", total=None, count="", tally="")
 
     def begin(self, total: int, kept: int) -> None:
         """The number of runs of the sweep, and of those that are in its table already."""
-        self._total, self._kept, self._done = total, kept, 0
-        self._bar.update(self._task, total=total, completed=kept)
+        self._wanted, self._kept, self._done = total, kept, 0
+        self._show()
         if kept:
-            say(self.console, f"{kept} of {total} {self._unit} are in the table already")
+            say(self.console, f"{kept} of {self._total} {self._unit} are in the table already")
 
     def kept(self, count: int) -> None:
         """So many are in the table that were not made here."""
         self._kept = count
-        self._bar.update(self._task, completed=self._kept + self._done)
+        self._show()
 
     def lost(self, count: int) -> None:
         """So many of those that were finished are in the table no more."""
@@ -113,33 +137,47 @@ class SweepProgress:
         self._bar.stop()
         self._running = 0
         if kind is None:
-            say(self.console, self._line())
+            say(self.console, f"{self._count}, {self._tally()}")
 
     def running(self, count: int) -> None:
         """So many runs are being trained."""
         self._running = count
+        self._show()
 
     def finished(self, status: str, note: str = "") -> None:
         """Another one has ended so. note: what else there is to say."""
         self._note = note or self._note
         self._done += 1
         self._counts[status] += 1
-        self._bar.update(self._task, completed=self._kept + self._done, tally=self._tally())
+        self._show()
         now = time.monotonic()
         if not self.console.is_terminal and now - self._said >= self._every:
             self._said = now
-            say(self.console, self._line())
+            left = (now - self._started) / self._done * (self._total - self._kept - self._done)
+            ending = [self._note] * bool(self._note) + [f"{left:.0f} s left"] * bool(left)
+            say(self.console, ", ".join([self._count, self._tally(), *ending]))
+
+    @property
+    def _total(self) -> int:
+        """Of all runs; sweepers that share a study may together make more than each wants."""
+        return max(self._wanted, self._kept + self._done)
+
+    @property
+    def _count(self) -> str:
+        return f"{self._kept + self._done} of {self._total} {self._unit}"
+
+    def _show(self) -> None:
+        """Bring the bar up to date."""
+        if not self._bar.disable:
+            done, total = self._kept + self._done, self._total
+            self._bar.note = self._note
+            self._bar.update(self._task, total=total, completed=done, count=f"{done}/{total}", tally=self._tally())
 
     def _tally(self) -> str:
-        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        rate = self._done / max(time.monotonic() - self._started, 1e-9) if self._done else 0
         counts = {"running": self._running, **self._counts}
         others = [f"{count} {status}" for status, count in counts.items() if count and status != "complete"]
-        return ", ".join([*others, f"{rate:.3g} {self._unit}/s", *([self._note] if self._note else [])])
-
-    def _line(self) -> str:
-        left = (time.monotonic() - self._started) / max(self._done, 1) * (self._total - self._kept - self._done)
-        ending = f", {left:.0f} s left" if left else ""
-        return f"{self._kept + self._done} of {self._total} {self._unit}, {self._tally()}{ending}"
+        return ", ".join([*others, f"{rate:.3g} {self._unit}/s"])
 
 
 def say(console: Console, line: str) -> None:

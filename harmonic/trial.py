@@ -198,7 +198,7 @@ def train(
     wanted, stride = trial.config.training.steps, trial.config.training.evaluate_every
     end = wanted if until is None else min(until, wanted)
     begun = begun or Result("paused", trial.start(), np.empty(0), {}, None, 0.0)
-    state, pieces, looks, train_s, pace = begun.state, [begun.losses], dict(begun.looks), begun.train_s, 10.0
+    state, pieces, looks, train_s, pace = begun.state, [begun.losses], dict(begun.looks), begun.train_s, 1.0
     while state.step < end:
         begin = state.step
         if begin % stride == 0:
