@@ -75,7 +75,7 @@ class Sweep:
         configure_log(master.hydra.hydra_logging, master.hydra.verbose)
         assert isinstance(context.config_loader, ConfigLoaderImpl)
         self.master, self.launcher, self.trains = master, launcher, trains
-        self.streams = streams = trains and getattr(launcher, "checks_jobs", False)
+        self.streams = trains and getattr(launcher, "checks_jobs", False)
         self.settings = Settings.checked(section)
         self.snapshot = Snapshot(context.config_loader, master)
         self.home = self.snapshot.home
