@@ -99,12 +99,18 @@ def sample(data: Data, generator: torch.Generator) -> Sample:
     """What a law draws from a generator.
 
     Raises:
-        ConfigError: the law's class raises.
+        ConfigError: the law's class raises, or gives something else.
     """
     try:
-        return data.sample(generator)
+        drawn = data.sample(generator)
+        x, y = drawn.x, drawn.y
+        given = ", ".join(f"{name} of {one.dtype} {tuple(one.shape)}" for name, one in (("x", x), ("y", y)))
     except Exception as error:  # somebody's class may raise anything
         raise ConfigError(f"data must draw a sample; {says(data, error)}") from error
+    if {x.dtype, y.dtype} != {torch.float32} or tuple(x.shape) != (len(x), 2) or tuple(y.shape) != (len(x), 1):
+        shapes = "x (points, 2) and y (points, 1) of torch.float32"
+        raise ConfigError(f"data must draw {shapes}; {type(data).__name__}.sample gives {given}")
+    return drawn
 
 
 def says(data: Data, error: Exception) -> str:

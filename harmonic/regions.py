@@ -53,11 +53,11 @@ def build(data: Data, mass: float) -> Regions:
     """The regions of a law for the share `mass` of its samples.
 
     Raises:
-        ConfigError: one of the two regions holds no point of the grid.
+        ConfigError: one of the two regions holds no point of the grid, or the data give not one value a point.
     """
     line = torch.linspace(-EXTENT, EXTENT, RESOLUTION)
     x = torch.cartesian_prod(line, line)
-    density = as_array(data.density(x)).astype(np.float64)
+    density, truth = (_at_each(data, name, x) for name in ("density", "truth"))
     level = data.density_level(mass)
     dense = density >= level
     if dense.all() or not dense.any():
@@ -66,7 +66,16 @@ def build(data: Data, mass: float) -> Regions:
             f"region.mass and the data must leave both regions a point of the grid on "
             f"[-{EXTENT:g}, {EXTENT:g}]^2; the {empty} region is empty at region.mass={mass:g}"
         )
-    return Regions(x, as_array(data.truth(x)).ravel().astype(np.float64), density, dense, level)
+    return Regions(x, truth, density, dense, level)
+
+
+def _at_each(data: Data, name: str, x: Tensor) -> NDArray[np.float64]:
+    """The data's density or truth (points,) at x (points, 2)."""
+    values = as_array(getattr(data, name)(x))
+    if values.size != len(x):
+        given = f"{type(data).__name__}.{name} gives an array of shape {values.shape} for {len(x)} points"
+        raise ConfigError(f"data must give one value a point; {given}")
+    return values.ravel().astype(np.float64)
 
 
 def rmse(prediction: NDArray[np.float32], y: NDArray[np.float32]) -> float:

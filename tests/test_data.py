@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harmonic import data, models
+from harmonic import data, models, trial
 from harmonic.errors import ConfigError
 from harmonic.schema import Config
 from helpers import config
@@ -118,3 +119,55 @@ def test_a_law_without_its_methods_is_refused() -> None:
     one.data = {"_target_": "helpers.Dropping", "seed": None}
     with pytest.raises(ConfigError, match=r"harmonic\.data\.Data; lacks sample, truth"):
         data.build(one.data)
+
+
+class Odd(data.Harmonic):
+    """A law of one's own of which one method gives something else."""
+
+    def __init__(self, method: str, given: Any) -> None:
+        super().__init__(30, 3.0, 0.1)
+        object.__setattr__(self, method, given)
+
+
+def raises(*_arguments: Any) -> Any:
+    raise KeyError("a table\nof one's own")
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "message"),
+    [
+        ("sample", raises, "data must draw a sample; Odd says KeyError"),
+        ("sample", lambda _: None, "data must draw a sample; Odd says AttributeError"),
+        ("sample", lambda _: (torch.zeros(3, 2), torch.zeros(3, 1)), "draw a sample; Odd says AttributeError"),
+        ("sample", lambda _: data.Sample(torch.zeros(3, 2), torch.zeros(3)), r"Odd\.sample gives .* y of .* \(3,\)"),
+        ("sample", lambda _: data.Sample(torch.zeros(3, 2), torch.zeros(4, 1)), r"y of torch.float32 \(4, 1\)"),
+        ("sample", lambda _: data.Sample(torch.zeros(3, 3), torch.zeros(3, 1)), r"x of torch.float32 \(3, 3\)"),
+        ("sample", lambda _: data.Sample(torch.zeros(3, 2).double(), torch.zeros(3, 1)), "x of torch.float64"),
+        ("density", raises, "data must have a density and a truth; Odd says KeyError"),
+        ("density", lambda _: torch.zeros(7), r"one value a point; Odd\.density gives an array of shape \(7,\)"),
+        ("truth", raises, "data must have a density and a truth; Odd says KeyError"),
+        ("truth", lambda x: x, r"one value a point; Odd\.truth gives an array of shape \(10000, 2\)"),
+        ("density_level", raises, "data must have a density and a truth; Odd says KeyError"),
+        ("density_level", lambda _: None, "data must have a density and a truth; Odd says TypeError"),
+    ],
+)  # fmt: skip
+def test_whatever_a_law_of_ones_own_raises_or_gives_is_a_line(
+    method: str, given: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "build", lambda _: Odd(method, given))
+    trial._plane.cache_clear()
+    with pytest.raises(ConfigError, match=message) as caught:
+        trial.Trial(config())
+    assert "\n" not in str(caught.value)
+    trial._plane.cache_clear()
+
+
+@pytest.mark.parametrize("points", [-5, "many", 0.5])
+def test_a_law_that_refuses_its_arguments_is_a_line_with_its_name(points: Any) -> None:
+    one = config()
+    one.data = {"_target_": "helpers.Unwilling", "seed": None, "points": points, "scale": 1.0, "noise": 0.1}
+    with pytest.raises(ConfigError, match=r"Unwilling says (TypeError|RuntimeError)"):
+        trial.Trial(one)
+    one.data = {"_target_": "pathlib.Path", "seed": None, "points": points}
+    with pytest.raises(ConfigError, match=r"data"):
+        trial.Trial(one)

@@ -232,6 +232,7 @@ def test_a_network_that_blows_up_in_its_last_update_diverged_too() -> None:
         ("optimizer", {"_target_": "torch.optim.Adam", "lr": 1.0, "betas": [2, 3]}, "optimizer must suit Adam"),
         ("model", {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 3}, r"it maps .* to \(3, 3\)"),
         ("model", {"_target_": "torch.nn.Linear", "in_features": 5, "out_features": 1}, "it fails with"),
+        ("model", {"_target_": "torch.nn.LSTM", "input_size": 2, "hidden_size": 1}, "it fails with: AttributeError"),
         ("model", {"_target_": "torch.nn.Linear", "outputs": 5}, "model.outputs is not an argument of Linear"),
         ("data", {"_target_": "nowhere.Law"}, "data._target_ must be the dotted path of a class"),
     ],

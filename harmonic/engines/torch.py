@@ -23,6 +23,7 @@ from harmonic.errors import ConfigError
 from harmonic.memory import parameters_in, recall, remember
 from harmonic.schema import Config
 from harmonic.stepping import Stepper
+from harmonic.targets import reason
 
 
 class TorchEngine:
@@ -126,9 +127,9 @@ def _check_output(module: nn.Module, device: torch.device) -> None:
     try:
         with torch.no_grad():
             shape = tuple(module.eval()(x).shape)
-    except RuntimeError as error:
-        shape_error = " ".join(str(error).split())
-        raise ConfigError(f"model must map (points, 2) to (points, 1); it fails with: {shape_error}") from error
+    except Exception as error:  # somebody's class may raise anything
+        rule = "model must map (points, 2) to (points, 1)"
+        raise ConfigError(f"{rule}; it fails with: {reason(error)}") from error
     module.train()
     if shape != (3, models.OUTPUTS):
         raise ConfigError(f"model must map (points, 2) to (points, 1); it maps (3, 2) to {shape}")
