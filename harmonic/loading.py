@@ -147,7 +147,7 @@ def stored_config(row: pd.Series) -> dict[str, Any]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `load_runs` has named what is damaged
-        for part in _whole(Path(row["dir"]), "runs"):
+        for part in (part for one in tables_of(Path(row["dir"])) for part in _whole(one, "runs")):
             for found in part.filter(pc.equal(part["run"], row["run"])).to_pylist():
                 config = {key: value for key, value in found.items() if key not in IDENTITY | OUTCOME}
                 return {"seed": found["seed"], **config}
