@@ -36,13 +36,23 @@ def config_columns(runs: pd.DataFrame) -> list[str]:
     return [str(name) for name in runs.columns if name not in other]
 
 
-def objective(runs: pd.DataFrame) -> str:
-    """The column by which to rank these runs: their own objective (the first of several), where they agree."""
+def objectives(runs: pd.DataFrame) -> list[str]:
+    """The columns that these runs were to be good at, where they agree and the table has them; else valid_rmse."""
     named = list(runs["objective"].dropna().unique()) if "objective" in runs else list[str]()
     if len(named) != 1:
-        return DEFAULT_METRIC
+        return [DEFAULT_METRIC]
     text = str(named[0])
-    return str(json.loads(text)[0]) if text.startswith("[") else text
+    try:
+        names = json.loads(text) if text.startswith("[") else [text]
+    except ValueError:  # of a table that somebody else made
+        return [DEFAULT_METRIC]
+    known = [str(one) for one in names if one in runs and pd.api.types.is_numeric_dtype(runs[one])]
+    return known if known and len(known) == len(names) else [DEFAULT_METRIC]
+
+
+def objective(runs: pd.DataFrame) -> str:
+    """The column by which to rank these runs: their own objective, of several the first."""
+    return objectives(runs)[0]
 
 
 def numbered(runs: pd.DataFrame) -> pd.Series:

@@ -48,7 +48,7 @@ def test_a_sound_note_is_understood(tmp_path: Path) -> None:
         config="width_lr",
         overrides=("model.width=4,8", "seed=1", "hydra.sweep.dir=there"),
         space={"model.width": "4,8", "optimizer.lr": SPACE["++optimizer.lr"]},
-        search=Search("8", "maximize", "range(0,3)", "TPESampler (seed=0)", "none"),
+        search=Search("8", ("maximize",), "range(0,3)", "TPESampler (seed=0)", "none"),
     )
 
 
@@ -61,7 +61,8 @@ def understood_or_named(folder: Path, content: bytes) -> None:
         line, found = str(error), Asked()
     assert not line or (str(folder / FILE) in line and "\n" not in line)
     texts = [found.config, *found.overrides, *found.space, *found.space.values()]
-    texts += astuple(found.search) if found.search is not None else ()
+    for one in astuple(found.search) if found.search is not None else ():
+        texts += one if isinstance(one, tuple) else [one]
     assert all(isinstance(text, str) for text in texts)
 
 

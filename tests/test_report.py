@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure as Drawing
 from playwright.sync_api import expect
 
 import harmonic
@@ -21,10 +24,11 @@ from browser import opened
 from harmonic import configurations, job, post, tables
 from harmonic.compose import compose
 from harmonic.report import main, page, report
-from harmonic.report.answer import command
-from harmonic.report.blocks import Facts, Grid, Section, Text
-from harmonic.report.material import gather
+from harmonic.report.answer import command, commands
+from harmonic.report.blocks import Facts, Figure, Grid, Section, Text
+from harmonic.report.material import Material, gather
 from harmonic.report.place import MANIFEST, place
+from harmonic.report.story import story
 from helpers import CommandLine, files
 
 SMALL = ("data.points=60", "training.steps=40", "training.evaluate_every=20")
@@ -248,8 +252,14 @@ def sweep(home: Path, records: Sequence[tables.Record]) -> Path:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> tuple[Path, Path]:
-    """Two sweeps in one folder; of the first there is a figure more, for it has three configurations."""
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Two sweeps in one folder, and instead of all that a report tells a picture by the number of runs and one more."""
+
+    def told(material: Material, *_: object) -> list[Section]:
+        names = (f"of-{len(material.runs)}", "always")
+        return [Section("told", [Figure(name, Drawing(figsize=(1, 1)), "alt", "caption") for name in names])]
+
+    monkeypatch.setattr("harmonic.report.story.story", told)
     a = sweep(tmp_path / "a", [record([f"model.width={width}"]) for width in (2, 4, 8)])
     return a, sweep(tmp_path / "b", [record([f"model.width={width}"]) for width in (2, 4)])
 
@@ -289,15 +299,15 @@ def test_pictures_of_the_former_report_go_and_all_else_stays(two: tuple[Path, Pa
     shutil.rmtree(a / tables.FOLDER)
     sweep(a, [record(["model.width=2"]), record(["model.width=4"])])
     assert report([a]) == page
-    assert former - pictures(page) == {"a-slices.png"}
+    assert former - pictures(page) == {"of-3.png"}
     for name, content in mine.items():
         assert (folder / name).read_bytes() == content
     # a picture that somebody changed is theirs
-    (folder / "a-learning.png").write_bytes(b"mine")
+    (folder / "of-2.png").write_bytes(b"mine")
     shutil.rmtree(a / tables.FOLDER)
-    sweep(a, [record(status="diverged"), record(["seed=1"], status="diverged")])
+    sweep(a, [record()])
     report([a])
-    assert pictures(page) == {"mine.png", "a-learning.png"}
+    assert pictures(page) == {"mine.png", "of-1.png", "of-2.png", "always.png"}
 
 
 @pytest.mark.parametrize(
@@ -333,11 +343,11 @@ def test_a_page_that_is_not_ours_stays(two: tuple[Path, Path], capsys: pytest.Ca
     assert {path.read_text() for path in a.glob("*.html")} == {"mine"}
 
 
-def test_a_sweep_that_is_called_report_is_no_place_for_pictures(tmp_path: Path) -> None:
-    named = sweep(tmp_path / "report", [record(), record(["model.width=2"])])
+def test_a_sweep_that_is_called_report_is_no_place_for_pictures(two: tuple[Path, Path]) -> None:
+    named = sweep(two[0].parent / "report", [record(), record(["model.width=2"])])
     before = files(named)
-    page = report([tmp_path])
-    assert page.parent == tmp_path
+    page = report([named.parent])
+    assert page.parent == named.parent
     assert files(named) == before
     assert pictures(page)
 
@@ -362,3 +372,85 @@ def test_a_report_is_the_same_however_its_folder_is_named(
     assert report([Path("../a"), Path("../b/")]) == a.parent / "report.html"
     assert report([Path("../link"), Path("../b")]) == a.parent / "report.html"
     assert sorted(path.name for path in a.parent.rglob("*.html")) == ["report.html"] * 2
+
+
+def overrides(texts: Sequence[str]) -> set[str]:
+    """The jobs that a command asks for, seeds and all, each in one text."""
+    jobs = set[str]()
+    for text in texts:
+        for one in text.split(" && "):
+            words = [word for word in shlex.split(one)[1:] if word != "-m"]
+            swept = [
+                [f"{key}={value}" for value in values.split(",")]
+                for key, _, values in (w.partition("=") for w in words)
+            ]
+            jobs |= {" ".join(sorted(job)) for job in product(*swept)}
+    return jobs
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        [("seed=0", f"data.seed={s}") for s in range(3)],
+        [(f"seed={s}", f"data.seed={d}", f"model.seed={d}") for s, d in ((0, 4), (0, 5), (1, 4))],
+        [("seed=0",), ("seed=1", "data.seed=7")],
+        [(f"seed={s}", "model.seed=1") for s in range(3)],
+    ],
+)  # fmt: skip
+def test_commands_have_the_seeds_of_their_runs_whichever_they_are(tmp_path: Path, seeds: list[tuple[str, ...]]) -> None:
+    runs = harmonic.load_runs(sweep(tmp_path / "s", [record(["model.width=3", *one]) for one in seeds]))
+    expected = {" ".join(sorted(["model.width=3", *one])) for one in seeds}
+    assert overrides([command(runs)]) == overrides(commands(runs)) == expected
+
+
+def test_the_posts_configurations_have_one_median_on_a_page(tmp_path: Path) -> None:
+    mine = [record(["+experiment=post_deep", f"seed={seed}"]) for seed in range(4)]
+    other = [record(["model.width=9", f"seed={seed}"]) for seed in range(2)]
+    a, b = sweep(tmp_path / "a", mine), sweep(tmp_path / "b", [*mine[:2], *other])
+    material = gather([a, b])
+    (section,) = [one for one in story(material, lambda _step: None, 8) if one.title == "Dense against sparse"]
+    (grid,) = [one for one in section.blocks if isinstance(one, Grid)]
+    assert [row[:2] for row in grid.rows] == [
+        ["post_sgd, reference, 64 seeds", "64"], ["post_adam, reference, 64 seeds", "64"],
+        ["post_deep, 4 seeds", "4"], ["b, by valid_rmse, its 2 seeds", "2"],
+    ]  # fmt: skip
+    figure = next(one for one in section.blocks if isinstance(one, Figure))
+    assert "post_sgd, post_adam of the post, whose seeds 0 to 63 ship with harmonic" in figure.caption
+    assert "The best of a is post_deep." in figure.caption
+    assert "the error of predicting zero, 1 in both regions" in figure.caption
+
+
+def test_without_a_common_law_there_is_no_line_for_predicting_zero_and_no_reference(tmp_path: Path) -> None:
+    theirs = {"_target_": "somebody.Law", "scale": "wide"}
+    runs = [record([f"seed={seed}"]) for seed in range(3)]
+    config = {**runs[0].config, **{f"data.{key}": value for key, value in theirs.items()}}
+    foreign = replace(runs[0], row={**runs[0].row, "run": "other"}, config=config)
+    page = report([sweep(tmp_path / "a", [*runs, foreign])]).read_text()
+    assert "There is no line for predicting zero" in page
+    assert "reference" not in page
+
+
+def test_a_search_of_several_objectives_shows_its_front(tmp_path: Path) -> None:
+    names = ["objective=[dense_rmse,sparse_rmse]"]
+    values = {2: (1.0, 3.0), 4: (2.0, 1.0), 8: (3.0, 3.0)}
+    records = [
+        record([*names, f"model.width={width}"], dense_rmse=dense, sparse_rmse=sparse)
+        for width, (dense, sparse) in values.items()
+    ]
+    home = sweep(tmp_path / "s", records)
+    note = {"hydra": {"sweeper": {"n_trials": 3, "direction": "minimize"}, "job": {"config_name": "pareto"}}}
+    (home / "multirun.yaml").write_text(json.dumps(note))
+
+    def blocks() -> dict[str, Section]:
+        return {one.title: one for one in story(gather([home]), lambda _step: None, 8)}
+
+    assert "of its Pareto front nothing is known yet" in str(blocks()["The best configurations"].blocks)
+    tables.write_front(home / tables.FOLDER, {str(one.row["run"]): index < 2 for index, one in enumerate(records)})
+    grid, _text = blocks()["The Pareto front"].blocks
+    assert isinstance(grid, Grid)
+    assert [row[:4] for row in grid.rows] == [["0", "2", "1", "3"], ["1", "4", "2", "1"]]
+    facts = blocks()["s"].blocks[0]
+    assert isinstance(facts, Facts)
+    assert facts.facts["objective"] == "minimize dense_rmse, minimize sparse_rmse"
+    (history,) = [one for one in blocks()["What was swept"].blocks if isinstance(one, Figure) and "history" in one.name]
+    assert "Of the 2 objectives the first alone" in history.caption

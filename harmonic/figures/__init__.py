@@ -8,15 +8,17 @@ From a notebook::
 """
 
 from harmonic.figures.curves import learning
-from harmonic.figures.errors import dense_against_sparse, pareto_front, profile, strips
+from harmonic.figures.errors import BEYOND, dense_against_sparse, pareto_front, profile, strips
 from harmonic.figures.landscape import landscape
 from harmonic.figures.post import as_printed, bands, percentiles
 from harmonic.figures.run import curve, data, fit, grid_frame, maps, sample_frame, with_prediction
 from harmonic.figures.search import history, importances, slices
-from harmonic.figures.style import DENSE, OTHERS, SPARSE, encoded, picture, save
+from harmonic.figures.style import DENSE, NONE, OTHERS, SPARSE, encoded, picture, save
 
 __all__ = [
+    "BEYOND",
     "DENSE",
+    "NONE",
     "OTHERS",
     "SPARSE",
     "as_printed",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harmonic.baseline import ALIKE, predicting_zero
 from harmonic.figures.style import (
     BEST,
     DENSE,
     FAINT,
     MARKERS,
+    NONE,
     REFERENCE,
     SPARSE,
     WIDTH,
@@ -23,20 +26,27 @@ from harmonic.figures.style import (
     styled,
 )
 
-ZERO = 1.0  # RMSE of predicting zero, in both regions of the post's law
 BEYOND = 10.0  # RMSE at which errors are drawn as if they were this large
 BINS = 24
+DASHED: Any = {"color": REFERENCE, "ls": "--", "lw": 1}  # what is there to compare with
 REGIONS = (("dense_rmse", DENSE, "dense region"), ("sparse_rmse", SPARSE, "sparse region"))
 
 
 @styled
-def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: pd.DataFrame | None = None) -> Figure:
+def dense_against_sparse(
+    runs: pd.DataFrame,
+    by: str | None = None,
+    landmarks: pd.DataFrame | None = None,
+    zero: tuple[float, float] | None = None,
+) -> Figure:
     """The error of every run in one region against that in the other, with the Pareto front.
 
     Args:
         runs: columns status, dense_rmse, sparse_rmse, and `by`.
         by: column whose values are told apart by colour.
         landmarks: indexed by name: dense_rmse, sparse_rmse of what to compare with.
+        zero: the error of predicting zero in the dense and in the sparse region; None: that of the runs' own law,
+            where they share it and it is harmonic's.
     """
     figure = Figure(figsize=(WIDTH, 5.4))
     axes = figure.add_subplot()
@@ -44,7 +54,8 @@ def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: p
     ended = runs[runs["status"] == "pruned"].dropna(subset=["dense_rmse", "sparse_rmse"])
     label = "pruned runs" if len(ended) else None
     axes.scatter(*_within(ended), 12, facecolors="none", edgecolors=FAINT, linewidths=0.8, label=label)
-    groups = {"run": done} if by is None else {str(k): g for k, g in done.groupby(by, observed=True, sort=False)}
+    named = {"run": done} if by is None else dict(iter(done.groupby(by, observed=True, sort=False, dropna=False)))
+    groups = {NONE if pd.isna(name) else str(name): group for name, group in named.items()}
     inks = colours(groups)
     for name, group in groups.items():
         label = "runs" if by is None else name
@@ -52,7 +63,9 @@ def dense_against_sparse(runs: pd.DataFrame, by: str | None = None, landmarks: p
     front = pareto_front(done)
     axes.step(front["dense_rmse"], front["sparse_rmse"], where="post", color=BEST, lw=1.4)
     axes.plot(front["dense_rmse"], front["sparse_rmse"], "o", mfc="none", mec=BEST, ms=7, label="Pareto front")
-    _reference(axes, ZERO)
+    if (zero := zero or predicting_zero(pd.concat([done, ended]))) is not None:
+        axes.axvline(zero[0], label="predicting zero", **DASHED)
+        axes.axhline(zero[1], **DASHED)
     for landmark, row in (landmarks if landmarks is not None else pd.DataFrame()).iterrows():
         marker = MARKERS.get(str(landmark), "o")
         axes.plot(
@@ -75,11 +88,13 @@ def pareto_front(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def strips(runs: pd.DataFrame, by: str = "configuration") -> Figure:
+def strips(runs: pd.DataFrame, by: str = "configuration", zero: tuple[float, float] | None = None) -> Figure:
     """The errors of each configuration in both regions: a dot a seed, a bar at the median.
 
     Args:
         runs: columns dense_rmse, sparse_rmse and `by`, whose order of appearance is kept, from above.
+        zero: the error of predicting zero in the dense and in the sparse region; None: that of the runs' own law,
+            where they share it and it is harmonic's.
     """
     names = list(dict.fromkeys(runs[by]))
     figure = Figure(figsize=(WIDTH, 0.8 * len(names) + 1.4))
@@ -87,23 +102,28 @@ def strips(runs: pd.DataFrame, by: str = "configuration") -> Figure:
     shifts = np.random.default_rng(0)
     for row, name in enumerate(names):
         for offset, (column, colour, _label) in zip((-0.17, 0.17), REGIONS, strict=True):
-            values = runs.loc[runs[by] == name, column].clip(upper=BEYOND)
+            errors = runs.loc[runs[by] == name, column]
+            values, median = errors.clip(upper=BEYOND), errors.median()
+            at = min(median, BEYOND)
             height = row + offset + shifts.uniform(-0.09, 0.09, len(values))
             axes.scatter(values, height, s=9, color=colour, alpha=0.4, linewidths=0)
-            axes.plot([values.median()] * 2, [row + offset - 0.16, row + offset + 0.16], color=colour, lw=2.5)
+            axes.plot([at] * 2, [row + offset - 0.16, row + offset + 0.16], color=colour, lw=2.5)
             above = offset < 0
             axes.annotate(
-                f"{values.median():.2g}", (values.median(), row + offset + (-0.17 if above else 0.17)), ha="center",
+                f"{median:.2g}", (at, row + offset + (-0.17 if above else 0.17)), ha="center",
                 va="bottom" if above else "top", xytext=(0, 1 if above else -1), textcoords="offset points",
                 fontsize=9, color=colour,
             )  # fmt: skip
-    axes.axvline(ZERO, color=REFERENCE, ls="--", lw=1)
+    handles = [Line2D([], [], ls="", marker="o", color=colour, label=label) for _, colour, label in REGIONS]
+    if (zero := zero or predicting_zero(runs)) is not None:
+        one = np.isclose(*zero, rtol=ALIKE)
+        for value, (_, colour, _label) in zip(zero, REGIONS, strict=True):
+            axes.axvline(value, **DASHED | ({} if one else {"color": colour}))
+        handles.append(Line2D([], [], label="predicting zero", **DASHED))
     axes.set(xscale="log", xlabel="RMSE against the truth", ylim=(len(names) - 0.4, -0.6))
     axes.set_yticks(range(len(names)), names)
     axes.grid(axis="y", visible=False)
     plain_ticks(axes)
-    handles = [Line2D([], [], ls="", marker="o", color=colour, label=label) for _, colour, label in REGIONS]
-    handles.append(Line2D([], [], ls="--", color=REFERENCE, label="predicting zero"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
@@ -113,7 +133,8 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
     """How the error grows away from the data: RMSE by distance from the centre, or by sampling density.
 
     Args:
-        errors: columns group, run, error (prediction - truth), and `along`, for every point of the grid.
+        errors: columns group, run, error (prediction - truth), and `along`, for every point of the grid; where it has
+            `truth`, the error of predicting zero is drawn, too.
         along: `distance` or `density`.
         border: where on that axis the dense region ends.
     """
@@ -133,7 +154,9 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
         band(axes, middles, values, inks[name], name)
     if border is not None:
         axes.axvline(border, color="black", lw=1, label="border of the dense region")
-    _reference(axes, ZERO, vertical=False)
+    if "truth" in errors:
+        zero = np.sqrt((errors["truth"] ** 2).groupby(bins).mean())
+        axes.plot(middles[zero.index], zero, label="predicting zero", **DASHED)
     labels = {"distance": "distance from the centre", "density": "sampling density per unit area"}
     axes.set(yscale="log", xlabel=labels[along], ylabel="RMSE against the truth")
     plain_ticks(axes)
@@ -152,9 +175,3 @@ def _edges(values: np.ndarray, log: bool) -> np.ndarray:
 
 def _within(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return runs["dense_rmse"].clip(upper=BEYOND), runs["sparse_rmse"].clip(upper=BEYOND)
-
-
-def _reference(axes: Axes, value: float, vertical: bool = True) -> None:
-    axes.axhline(value, color=REFERENCE, ls="--", lw=1, label="predicting zero")
-    if vertical:
-        axes.axvline(value, color=REFERENCE, ls="--", lw=1)

@@ -16,11 +16,13 @@ from harmonic.figures.style import BAD, BEST, QUALITY, WIDTH, metric_name, plain
 
 MANY = 200  # points that are drawn small
 FINE = 320  # cells of a map, on a side
-CEILING = 0.8  # quantile of the metric above which a landscape does not tell values apart
+CEILING = 0.8  # quantile of the metric beyond which a landscape does not tell values apart
 
 
 @styled
-def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataFrame | None = None) -> Figure:
+def landscape(
+    table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataFrame | None = None, best_is: str = "minimize"
+) -> Figure:
     """A metric over two parameters: a map between the trials, and the trials as points.
 
     Args:
@@ -29,8 +31,12 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
     """
     figure = Figure(figsize=(WIDTH, 4.8))
     axes = figure.add_subplot()
-    low, high = float(table[metric].min()), float(table[metric].quantile(CEILING))
-    scale: Any = {"cmap": QUALITY, "vmin": low, "vmax": high if high > low else low + 1e-9}
+    less = best_is == "minimize"
+    best, worst = (float(table[metric].quantile(share if less else 1 - share)) for share in (0, CEILING))
+    low, high = sorted((best, worst))
+    scale: Any = {
+        "cmap": QUALITY if less else f"{QUALITY}_r", "vmin": low, "vmax": high if high > low else low + 1e-9
+    }  # fmt: skip
     tried = table if failed is None else pd.concat([table[[x, y]], failed[[x, y]]])
     log = {name: spans_decades(tried[name]) for name in (x, y)}
     _map(axes, table, log, metric, scale)
@@ -43,7 +49,7 @@ def landscape(table: pd.DataFrame, x: str, y: str, metric: str, failed: pd.DataF
     axes.set(xscale="log" if log[x] else "linear", yscale="log" if log[y] else "linear")
     plain_ticks(axes)
     axes.set(xlabel=short(x), ylabel=short(y))
-    figure.colorbar(dots, ax=axes, label=metric_name(metric), extend="max")
+    figure.colorbar(dots, ax=axes, label=metric_name(metric), extend="max" if less else "min")
     figure.legend(loc="outside upper center", ncols=2)
     return figure
 

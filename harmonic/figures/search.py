@@ -89,8 +89,9 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
             axes.plot(places[order], known[metric][order], color=MUTED[0], lw=1)
     shift = np.random.default_rng(0).uniform(-0.15, 0.15, len(places)) if words and not alone else 0
     axes.plot(places + shift, known[metric], "o", color=MUTED[0], ms=4, alpha=0.6)
-    at = float((places + shift).iloc[0])
-    axes.plot(at, float(known[metric].iloc[0]), "o", mfc="none", mec=BEST, mew=2, ms=10)
+    if len(known) and known.index[0] == table.index[0]:  # the best may lack a parameter
+        at = float((places + shift).iloc[0])
+        axes.plot(at, float(known[metric].iloc[0]), "o", mfc="none", mec=BEST, mew=2, ms=10)
     axes.set_xlabel(short(name))
     if words:
         labels = [shown(value) for value in _ordered(known[name])]

@@ -53,7 +53,7 @@ _METRICS = {
     "final_loss": "final loss",
     "train_s": "training time (s)",
 }
-OTHERS = "other sweeps"
+OTHERS, NONE = "other sweeps", "none"  # labels of the sweeps that have no colour, and of runs without a value
 _BY_KIND = {"best": BEST, "worst": WORST, OTHERS: WORST}  # of labels that are this, or begin with it and a colon
 MARKERS = {"post_sgd": "^", "post_adam": "s", "post_deep": "D"}
 

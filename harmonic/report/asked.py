@@ -25,10 +25,10 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class Search:
-    """What a search has beside its space. sampler, pruner: class and arguments; direction: of the first objective."""
+    """What a search has beside its space. sampler, pruner: class and arguments; directions: of the objectives."""
 
     n_trials: str
-    direction: str
+    directions: tuple[str, ...]
     seeds: str
     sampler: str
     pruner: str
@@ -77,14 +77,14 @@ def _understood(content: object) -> Asked:
 
 def _search(sweeper: Mapping[str, Any]) -> Search:
     direction = sweeper.get("direction") or DIRECTIONS[0]
-    first = direction[0] if isinstance(direction, list) and direction else direction
-    if first not in DIRECTIONS:
+    directions = direction if isinstance(direction, list) else [direction]
+    if not all(one in DIRECTIONS for one in directions):
         raise TableError(f"direction must be one of {', '.join(DIRECTIONS)}; got {_short(direction)}")
     sampler, pruner = (_class(_part(sweeper, name, dict, {})) for name in ("sampler", "pruner"))
     seeds, n_trials = sweeper.get("seeds"), sweeper["n_trials"]
     if not isinstance(n_trials, int | str):  # text: an interpolation of OmegaConf's
         raise TableError(f"n_trials must be a whole number; got {_short(n_trials)}")
-    return Search(str(n_trials), str(first), "" if seeds is None else str(seeds), sampler, pruner)
+    return Search(str(n_trials), tuple(directions), "" if seeds is None else str(seeds), sampler, pruner)
 
 
 def _without_password(override: str) -> str:

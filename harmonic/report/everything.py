@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harmonic.configurations import numbered, short
-from harmonic.report.answer import command
+from harmonic.configurations import REPLICATE, short
+from harmonic.report.answer import commands
 from harmonic.report.material import Material
 
-BEFORE = ("sweep", "trial", "seed", "status")
+BEFORE = ("sweep", "trial", *REPLICATE, "status")
 AFTER = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "steps", "train_s", "engine", "error")
 
 
@@ -20,18 +20,19 @@ def everything(material: Material, folder: Path) -> dict[str, Any]:
     """Columns (title, kind, wide) and rows of all runs; `folder` is that of the report, which links are relative to."""
     runs = material.runs
     swept = list(dict.fromkeys(name for sweep in material.sweeps for name in sweep.parameters))
-    names = [name for name in (*BEFORE, *swept, *AFTER) if runs[name].notna().any()]
+    names = [name for name in (*BEFORE, *swept, *AFTER) if name in runs and runs[name].notna().any()]
     columns = [_column(runs, name) for name in names]
     columns += [{"title": "folder", "kind": "link", "wide": False}, {"title": "command", "kind": "text", "wide": True}]
     cells = [_cells(runs[name]) for name in names]
-    cells += [[_link(Path(text), folder) for text in runs["dir"]], _commands(runs)]
+    cells += [[_link(Path(text), folder) for text in runs["dir"]], commands(runs)]
     return {"columns": columns, "rows": [list(row) for row in zip(*cells, strict=True)]}
 
 
 def _column(runs: pd.DataFrame, name: str) -> dict[str, Any]:
     values = runs[name]
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    return {"title": short(name), "kind": "num" if numeric else "text", "wide": False}
+    title = name if name in REPLICATE else short(name)
+    return {"title": title, "kind": "num" if numeric else "text", "wide": False}
 
 
 def _cells(values: pd.Series) -> list[Any]:
@@ -47,14 +48,3 @@ def _link(run: Path, folder: Path) -> str | None:
     if not inside.is_dir() or not inside.is_relative_to(folder.resolve()):
         return None
     return inside.relative_to(folder.resolve()).as_posix()
-
-
-def _commands(runs: pd.DataFrame) -> list[str]:
-    """The command that repeats each run; made once for each configuration."""
-    made = dict[int, str]()
-    texts = []
-    for number, (_, run) in zip(numbered(runs), runs.iterrows(), strict=True):
-        if number not in made:
-            made[number] = command(runs.loc[[run.name]]).rpartition(" ")[0]
-        texts.append(f"{made[number]} seed={run['seed']}")
-    return texts

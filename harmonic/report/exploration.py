@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import QuadMesh
 
 from harmonic import figures
 from harmonic.configurations import describe, numbered, short, shown
@@ -13,11 +14,6 @@ from harmonic.report.blocks import Block, Figure, Section
 from harmonic.report.material import Sweep
 
 GROUPS = 6  # groups of learning curves that can be told apart
-LANDSCAPE = (
-    "Each point is a configuration (mean over its seeds); the map between them is interpolated. "
-    "The bar's pointed end: the worst fifth shares one colour."
-)
-SLICES = "One point a configuration (mean over its seeds); the ring is the best."
 IMPORTANCES = "How far the values of the best tenth of the configurations differ from those of all (PED-ANOVA)."
 
 
@@ -29,12 +25,15 @@ def landscape(sweep: Sweep) -> Section | None:
     if len(table) > 2 and sweep.parameters:
         blocks += _by_parameters(sweep, table)
     trials = _trials(sweep)
-    if sweep.asked.search is not None and len(trials) > 2:
+    if sweep.asked.search is not None and len(trials) > 2 and (trials["status"] == "complete").any():
         drawing = figures.history(trials, metric, sweep.best_is)
         counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items() if count)
-        best = f"{table['mean'].iloc[0]:.4g}" if len(table) else "none"
-        alt = f"Value of each trial by its number, with the best so far: {counts}; the best is {best}."
-        caption = "Each trial's mean over its seeds; the line is the best so far."
+        values = trials.loc[trials["status"] == "complete", metric]
+        best = values.min() if sweep.best_is == "minimize" else values.max()
+        alt = f"{metric} of each trial by its number, with the best so far: {counts}; the best is {best:.4g}."
+        caption = f"One point a trial{_over(sweep)}; the line is the best so far."
+        if len(sweep.objectives) > 1:
+            caption += f" Of the {len(sweep.objectives)} objectives the first alone."
         blocks.append(Figure(f"{sweep.stem}-history", drawing, alt, caption))
     return Section("What was swept", blocks, within=True) if blocks else None
 
@@ -44,21 +43,33 @@ def _by_parameters(sweep: Sweep, table: pd.DataFrame) -> list[Block]:
     numbers = [one for one in parameters if pd.api.types.is_numeric_dtype(table[one])]
     named = " and ".join(map(short, parameters))
     best_at = describe(table.iloc[0], parameters)
-    if len(parameters) == 2 and len(numbers) == 2:
+    if len(parameters) == 2 and len(numbers) == 2 and table[parameters].notna().all(axis=None):
         bad = sweep.runs[sweep.runs["status"].isin(["diverged", "failed"])]
         x, y = sorted(parameters, key=lambda one: one != "model.width")
-        drawing = figures.landscape(table, x, y, metric, bad)
-        alt = f"Map of {metric} over {named}, the {len(table)} trials as points; the best at {best_at}."
-        return [Figure(f"{stem}-landscape", drawing, alt, LANDSCAPE)]
+        drawing = figures.landscape(table, x, y, metric, bad, sweep.best_is)
+        alt = f"Map of {metric} over {named}, the {len(table)} configurations as points; the best at {best_at}."
+        caption = f"Each point is a configuration{_over(sweep)}"
+        if any(isinstance(one, QuadMesh) for one in drawing.axes[0].collections):
+            caption += "; the map between them is interpolated"
+        caption += ". The bar's pointed end: the worst fifth shares one colour."
+        return [Figure(f"{stem}-landscape", drawing, alt, caption)]
     drawing = figures.slices(table, parameters, metric)
     alt = f"{metric} of {len(table)} configurations against {', '.join(map(short, parameters))}; the best at {best_at}."
-    blocks: list[Block] = [Figure(f"{stem}-slices", drawing, alt, SLICES)]
+    caption = f"One point a configuration{_over(sweep)}; the ring is the best."
+    if len(parameters) == 1 and table["low"].notna().any():
+        caption += " Around the means: their 95 % intervals (Student's t)."
+    blocks: list[Block] = [Figure(f"{stem}-slices", drawing, alt, caption)]
     shares = importances(table, parameters, metric, sweep.best_is) if len(parameters) > 2 else pd.DataFrame()
     if len(shares):
         parts = ", ".join(f"{short(row['parameter'])} {row['importance']:.0%}" for _, row in shares.iterrows())
         alt = f"Bars of parameter importance: {parts}."
         blocks.append(Figure(f"{stem}-importances", figures.importances(shares, metric), alt, IMPORTANCES))
     return blocks
+
+
+def _over(sweep: Sweep) -> str:
+    """What a configuration's value is, where it has several seeds."""
+    return " (mean over its seeds)" if (sweep.ranking["n"] > 1).any() else ""
 
 
 def training(sweep: Sweep) -> Section | None:

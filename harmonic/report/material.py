@@ -14,13 +14,13 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from harmonic import environment
-from harmonic.configurations import config_columns, numbered, objective, ranked, swept, without_repeats
+from harmonic.configurations import config_columns, numbered, objectives, ranked, swept, without_repeats
 from harmonic.errors import TableError
 from harmonic.loading import load_curves, load_runs
 from harmonic.report import asked
 from harmonic.report.asked import Asked
 from harmonic.search.fresh import SUBFOLDER
-from harmonic.tables import FOLDER
+from harmonic.tables import FOLDER, FRONT
 
 SINGLES = "single runs"  # how runs of no sweep are called together
 
@@ -42,11 +42,29 @@ class Sweep:
 
     @property
     def metric(self) -> str:
-        return objective(self.runs)
+        return self.objectives[0]
+
+    @property
+    def objectives(self) -> list[str]:
+        return objectives(self.runs)
+
+    @property
+    def directions(self) -> list[str]:
+        """Of each objective: minimize or maximize."""
+        given = self.asked.search.directions if self.asked.search is not None else ("minimize",)
+        return list(given) if len(given) == len(self.objectives) else [given[0]] * len(self.objectives)
 
     @property
     def best_is(self) -> str:
-        return self.asked.search.direction if self.asked.search is not None else "minimize"
+        return self.directions[0]
+
+    @cached_property
+    def front(self) -> list[int]:
+        """The numbers of the configurations of a search's Pareto front, as far as the table knows it."""
+        if FRONT not in self.runs:
+            return []
+        marked = self.runs[self.runs[FRONT].fillna(value=False).astype(bool)]
+        return [int(number) for number in self.ranking.index if number in set(numbered(self.runs)[marked.index])]
 
     @cached_property
     def parameters(self) -> list[str]:

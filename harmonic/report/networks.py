@@ -13,12 +13,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from harmonic import data, figures, regions
+from harmonic import figures, regions
+from harmonic.baseline import evaluated
 from harmonic.compose import compose
-from harmonic.data import Data
 from harmonic.errors import HarmonicError
 from harmonic.models import PARAMETERS_FILE, load_model
-from harmonic.schema import HARMONIC_TARGET
 from harmonic.tables import leaves
 from harmonic.trial import Trial, train
 
@@ -40,38 +39,23 @@ class Plane:
 
 
 def plane(runs: pd.DataFrame) -> Plane | None:
-    """The plane of runs that share their region and harmonic's own law; else None.
-
-    A law of somebody else's is code named by a table, and a report runs none.
-    """
-    columns = [name for name in map(str, runs.columns) if name.startswith("data.") and name != "data.seed"] + [
-        "region.mass"
-    ]
-    if len(runs[columns].drop_duplicates()) > 1:
+    """The plane of runs that share their region and harmonic's own law; else None."""
+    where = evaluated(runs.iloc[0])
+    if where is None or len(runs[["data._target_", "data.scale", "region.mass"]].drop_duplicates()) > 1:
         return None
-    first = runs.iloc[0]
-    known = law(first)
-    if known is None:
-        return None
-    where = regions.build(known, float(first["region.mass"]))
     return Plane(figures.grid_frame(where), where.level)
 
 
-def law(run: pd.Series) -> Data | None:
-    """The law of a run's data, if it is harmonic's own."""
-    names = [name for name in map(str, run.index) if name.startswith("data.")]
-    section = {name.removeprefix("data."): plain(run[name]) for name in names}
-    return data.build(section) if section.get("_target_") == HARMONIC_TARGET else None
-
-
 def is_posts(runs: pd.DataFrame) -> bool:
-    """Whether these runs were trained on the post's own law."""
+    """Whether these runs were trained on the post's own law, and their errors taken in its regions."""
     return all(name in runs and (runs[name] == value).all() for name, value in _posts_law().items())
 
 
 @cache
 def _posts_law() -> dict[str, Any]:
-    return {f"data.{key}": value for key, value in leaves(dict(compose().data)).items() if key != "seed"}
+    config = compose()
+    law = {f"data.{key}": value for key, value in leaves(dict(config.data)).items() if key != "seed"}
+    return law | {"region.mass": config.region.mass}
 
 
 def predicted(run: pd.Series, grid: pd.DataFrame) -> NDArray[np.float32] | None:
@@ -92,7 +76,7 @@ def post_predicted(experiment: str, grid: pd.DataFrame, seed: int = 0) -> NDArra
 
 
 def errors(groups: Mapping[str, pd.DataFrame], plane: Plane, others: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
-    """The error at every point of the grid: columns group, run, distance, density, error.
+    """The error at every point of the grid: columns group, run, distance, density, truth, error.
 
     Args:
         groups: runs by the name of their group.
@@ -106,7 +90,7 @@ def errors(groups: Mapping[str, pd.DataFrame], plane: Plane, others: Mapping[str
     predictions += [(name, name, prediction) for name, prediction in others.items()]
     distance, density, truth = np.hypot(plane.grid["x0"], plane.grid["x1"]), plane.grid["density"], plane.grid["truth"]
     frames = [
-        pd.DataFrame({"distance": distance, "density": density, "error": prediction - truth}).assign(
+        pd.DataFrame({"distance": distance, "density": density, "truth": truth, "error": prediction - truth}).assign(
             group=name, run=run
         )
         for name, run, prediction in predictions

@@ -16,10 +16,12 @@ def asked(sweep: Sweep) -> Section:
     runs, was, facts = sweep.runs, sweep.asked, dict[str, str]()
     if was.config:
         named = ["-m"] if was.config == "config" else ["-cn", was.config]
-        facts["command"] = shlex.join(["harmonic", *named, *was.overrides])
+        facts["last command"] = shlex.join(["harmonic", *named, *was.overrides])
     facts |= was.space
     if (search := was.search) is not None:
-        facts["objective"] = f"{search.direction} {runs['objective'].iloc[0]}"
+        facts["objective"] = ", ".join(
+            f"{direction} {name}" for direction, name in zip(sweep.directions, sweep.objectives, strict=True)
+        )
         facts["budget"] = f"{search.n_trials} trials" + (f", seeds {search.seeds}" if search.seeds else "")
         facts["sampler"], facts["pruner"] = search.sampler, search.pruner
     counts = runs["status"].value_counts()
@@ -64,6 +66,5 @@ def _range(values: pd.Series) -> str:
 
 
 def _wall(runs: pd.DataFrame) -> float:
-    last = runs.sort_values("started").iloc[-1]
-    train_s = 0.0 if pd.isna(last["train_s"]) else float(last["train_s"])
-    return float((runs["started"].max() - runs["started"].min()).total_seconds()) + train_s
+    ends = runs["started"] + pd.to_timedelta(runs["train_s"].fillna(0), unit="s")
+    return float((ends.max() - runs["started"].min()).total_seconds())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from harmonic import data, figures
+from harmonic.baseline import law
 from harmonic.report import networks
 from harmonic.report.answer import command
 from harmonic.report.blocks import Block, Facts, Figure, Section, Text
@@ -47,12 +48,12 @@ def single(material: Material) -> list[Section]:
 
 
 def _plane(material: Material, run: pd.Series) -> list[Block]:
-    plane, law = networks.plane(material.runs), networks.law(run)
+    plane, known = networks.plane(material.runs), law(run)
     prediction = networks.predicted(run, plane.grid) if plane is not None else None
-    if plane is None or law is None or prediction is None:
+    if plane is None or known is None or prediction is None:
         return [Text("No maps: the run left no parameters, or its data are of a law that is not harmonic's own.")]
     seed = run["seed"] if pd.isna(run.get("data.seed")) else run["data.seed"]
-    points = figures.sample_frame(law.sample(data.stream(int(seed))))
+    points = figures.sample_frame(known.sample(data.stream(int(seed))))
     grid = plane.grid.assign(prediction=prediction)
     sample = Figure(
         "data",
