@@ -128,9 +128,9 @@ def reason(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def record(config: Config, place: Place, outcome: Outcome) -> tables.Record:
-    """The run as it goes into the table, with a new id."""
-    run = secrets.token_hex(6)
+def record(config: Config, place: Place, outcome: Outcome, run: str | None = None) -> tables.Record:
+    """The run as it goes into the table; run: its id, None: a new one."""
+    run = run or secrets.token_hex(6)
     row = {
         "run": run,
         "sweep": place.sweep,

@@ -27,13 +27,15 @@ NAMED = 8  # runs named of those that are missing
 
 @dataclass
 class Run:
-    """One run on its way: its job, checked config and place; then its row, and what it raised."""
+    """One run on its way: its job, checked config and place; then its row, and what it raised. id: that it had
+    before its row was lost."""
 
     job: Job
     config: Config
     place: Place
     row: Mapping[str, Any] | None = None
     error: BaseException | None = None
+    id: str | None = None
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Ledger:
         _write(f"{hydra}/config.yaml", run.job.yaml)
         _write(f"{hydra}/hydra.yaml", run.job.hydra_yaml)
         _write(f"{hydra}/overrides.yaml", dump(list(run.job.overrides)))
-        entry = job.record(run.config, run.place, outcome)
+        entry = job.record(run.config, run.place, outcome, run.id)
         job.write_model(run.config, run.place, outcome, entry.row["run"])
         run.row = entry.row
         self.pending.append(entry)

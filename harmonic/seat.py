@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -48,9 +49,13 @@ class Seat:
     def owner(self) -> str:
         """What tells this seat from all others, and stays when a sweep takes it again. The host's name and the path
         would not do: of containers they may be alike."""
+        return f"{socket.gethostname()}:{self._name}"
+
+    @cached_property
+    def _name(self) -> str:
         if not self._token.is_file() or not self._token.read_text():
             self._token.write_text(secrets.token_hex(8))
-        return f"{socket.gethostname()}:{self._token.read_text()}"
+        return self._token.read_text()
 
     def __enter__(self) -> Seat:
         return self
@@ -58,4 +63,7 @@ class Seat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if "_name" in self.__dict__ and not self._token.is_file():  # somebody removed the folder: its trials are ours
+            self._token.parent.mkdir(parents=True, exist_ok=True)
+            self._token.write_text(self._name)
         self._lock.release()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import math
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
+from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from rich.console import Console
 
@@ -24,11 +27,11 @@ from harmonic import load_curves, load_model, load_runs
 from harmonic.job import Outcome
 from harmonic.progress import RunProgress, SweepProgress
 from harmonic.search.candidate import Candidate, Replicate, plan
-from harmonic.search.study import load_study
+from harmonic.search.study import kept, load_study
 from harmonic.tables import STATUSES
 from harmonic.trial import Trial as TrainingTrial
 from harmonic.trial import train
-from helpers import CommandLine, config
+from helpers import CommandLine, config, results
 
 SMALL = ("training.steps=20", "training.evaluate_every=10", "data.points=30", "optimizer=adam")
 SEARCH = ("-m", "hydra/sweeper=harmonic", *SMALL, "hydra.sweep.dir=s")
@@ -147,7 +150,8 @@ def test_infinite_errors_are_values(harmonic_command: CommandLine, options: tupl
     out = well(harmonic_command, *SEARCH, "~model", "+model={_target_: helpers.Infinite}", SPACE[1],
                "objective=sparse_rmse", "hydra.sweeper.seeds=[0,1]", "hydra.sweeper.n_trials=3", *options)  # fmt: skip
     study = load_study(harmonic_command.folder / "s")
-    assert [one.values[0] for one in study.get_trials(states=(TrialState.COMPLETE,))] == [math.inf] * 3
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    assert [one.values[0] for one in complete] == [math.inf] * 3  # noqa: PD011 - a trial's
     assert "sparse_rmse inf" in out
     assert len(load_runs(harmonic_command.folder / "s")) == 6
 
@@ -270,3 +274,76 @@ def test_a_single_runs_bar_moves_with_its_losses() -> None:
         train(TrainingTrial(config("training.steps=200", "training.evaluate_every=200")), progress)
     assert seen[0] == "training 1 of 200", "one step, for nobody knows how long it takes"
     assert seen[-1] == "writing 200 of 200"
+
+
+def stamped(folder: Path) -> dict[str, list[str]]:
+    """The ids of the runs that the study knows, by trial, and those that are in the table."""
+    known = {f"trial {one.number}": sorted(kept(one)["runs"]) for one in load_study(folder).trials}
+    runs = load_runs(folder)
+    assert {f"trial {number}": sorted(rows["run"]) for number, rows in runs.groupby("trial")} == known
+    return known
+
+
+WILCOXON = ("hydra.sweeper.pruner._target_=optuna.pruners.WilcoxonPruner", "+hydra.sweeper.pruner.p_threshold=0.4")
+MEDIAN = ("hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner", "+hydra.sweeper.pruner.n_startup_trials=1")
+SEVERAL = ("objective=[valid_rmse,gap]", "hydra.sweeper.prune_by=valid_rmse", *MEDIAN)
+DIVERGING = ("optimizer=sgd", "optimizer.lr=choice(1e-4,1e6)")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("hydra.sweeper.seeds=[0,1]",), ("hydra.sweeper.seeds=range(0,6)", *WILCOXON), MEDIAN,
+     ("hydra.sweeper.seeds=[0,1]", *SEVERAL), DIVERGING,
+     ("hydra.sweeper.storage=sqlite:///FOLDER/study.db", "hydra.sweeper.study_name=s")],
+    ids=["one seed", "seeds", "wilcoxon", "median", "several objectives", "diverging", "shared"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:RetryHeartbeatStaleTrialCallback")
+@pytest.mark.parametrize("removed", ["all", "a part"])
+def test_rows_that_are_lost_are_trained_again(
+    harmonic_command: CommandLine, options: tuple[str, ...], removed: str
+) -> None:
+    """Under their trials' numbers and their own ids, to the same results; nothing is asked anew."""
+    folder = harmonic_command.folder / "s"
+    options = tuple(option.replace("FOLDER", str(harmonic_command.folder)) for option in options)
+    search = (*SEARCH, *SPACE, "hydra.sweeper.n_trials=8", ALONE, *options,
+              "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler")  # fmt: skip
+    well(harmonic_command, *search)
+    (before, curves), ids = results(folder), stamped(folder)
+    parts = sorted((folder / "table").glob("runs-*"))
+    for part in parts if removed == "all" else parts[:1]:
+        part.unlink()
+    out = well(harmonic_command, *search)
+    assert "trials have rows that are missing in the table: their runs are trained again" in out
+    assert "8 of 8 trials" in out
+    (after, curves_after), ids_after = results(folder), stamped(folder)
+    assert ids == ids_after
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    pd.testing.assert_frame_equal(curves.drop_duplicates(), curves_after.drop_duplicates(), check_exact=True)
+    assert len(load_study(folder).trials) == 8
+
+
+def test_a_table_removed_during_a_search_is_named(
+    harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end compares the table with the study: exit code 1, and the same command goes on."""
+    folder = harmonic_command.folder / "s"
+    tell = Study.tell
+
+    def removing(study: Study, trial: Trial, *arguments: Any, **named: Any) -> Any:
+        if trial.number == 3 and study.study_name == "s":
+            shutil.rmtree(folder / "table")
+        return tell(study, trial, *arguments, **named)
+
+    search = (*SEARCH, *SPACE, "hydra.sweeper.n_trials=6", ALONE)
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "tell", removing)
+        done = harmonic_command(*search)
+    assert done.code == 1
+    assert "trial 0, trial 1" in done.err
+    assert "the same command with the same hydra.sweep.dir trains them again" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert "6 of 6" not in done.out
+    assert "2 of 6 trials" in done.out
+    well(harmonic_command, *search)
+    assert load_runs(folder)["trial"].tolist() == list(range(6))
+    stamped(folder)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.job import Outcome
 from harmonic.ledger import Run
@@ -71,14 +71,14 @@ class Candidate:
     """A trial, asked and not yet told.
 
     Args:
-        trial: Optuna's.
+        trial: Optuna's; one that has ended already is trained once more, for its rows are lost.
         values: of its parameters.
         replicates: one a seed.
         stages: in their order.
         objectives: columns whose means are the trial's values.
     """
 
-    trial: Trial
+    trial: Trial | FrozenTrial
     values: Mapping[str, Any]
     replicates: Sequence[Replicate]
     stages: Sequence[Stage]

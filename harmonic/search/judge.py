@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.search.samplers import asked
 
@@ -31,8 +31,10 @@ class Judge:
             )  # fmt: skip
         self._trials: dict[int, Trial] = {}
 
-    def prunes(self, trial: Trial, step: int, value: float) -> bool:
-        """Report a trial's value at a step; whether to end it there."""
+    def prunes(self, trial: Trial | FrozenTrial, step: int, value: float) -> bool:
+        """Report a trial's value at a step; whether to end it there. One that has ended already ends where it did."""
+        if isinstance(trial, FrozenTrial):
+            return trial.state is TrialState.PRUNED and step >= self._last_report(trial)
         judged = self._judged(trial)
         frozen = judged.study._storage.get_trial(judged._trial_id)
         if step not in frozen.intermediate_values:
@@ -48,6 +50,12 @@ class Judge:
             complete = state is TrialState.COMPLETE and value is not None and not math.isnan(value)
             state = state if complete or state is not TrialState.COMPLETE else TrialState.FAIL
             judged.study.tell(judged, value if complete else None, state=state, skip_if_finished=True)
+
+    def _last_report(self, trial: FrozenTrial) -> int:
+        if self._shadow is not None:
+            ended = self._shadow.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+            trial = next(one for one in reversed(ended) if one.user_attrs.get("trial") == trial.number)
+        return max(trial.intermediate_values)
 
     def _judged(self, trial: Trial) -> Trial:
         if self._shadow is None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study, StudyDirection
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.errors import ConfigError, RunFailed
 from harmonic.job import Outcome
@@ -27,7 +28,7 @@ from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
 from harmonic.search.share import Alone
 from harmonic.search.space import Space
-from harmonic.search.study import FINISHED, KEPT
+from harmonic.search.study import FINISHED, KEPT, kept
 
 SAME_ERRORS = 3  # of a sweep's first trials: the fault is not theirs
 
@@ -41,6 +42,7 @@ class Search:
         stages: of every trial.
         prune_by: the column that the pruner looks at.
         share: whether others work at the study too, and what follows.
+        rowless: trials that have ended and whose rows are lost.
     """
 
     study: Study
@@ -54,6 +56,7 @@ class Search:
     stages: Callable[[Sequence[Replicate]], Sequence[Stage]]
     prune_by: str
     share: Alone
+    rowless: deque[FrozenTrial]
     flying: list[Candidate] = field(default_factory=list)
     ended: str | None = None  # why no more trials are asked
 
@@ -103,6 +106,8 @@ class Search:
         for candidate in self.flying:
             if piece := candidate.next_piece():
                 return piece
+        if self.rowless and not self._crowded:
+            return self._take_up_again(self.rowless.popleft()).next_piece()
         while self._may_ask():
             try:
                 trial = self.share.ask()
@@ -114,9 +119,14 @@ class Search:
                 return None
         return None
 
+    @property
+    def _crowded(self) -> bool:
+        """Whether as many trials are in flight as may be."""
+        return self.settings.n_jobs is not None and len(self.flying) >= self.settings.n_jobs
+
     def _may_ask(self) -> bool:
         settings = self.settings
-        if settings.n_jobs is not None and len(self.flying) >= settings.n_jobs:
+        if self._crowded or self.rowless:
             return False
         if settings.timeout is not None and time.monotonic() - self._began >= settings.timeout:
             self.ended = f"the timeout of {settings.timeout:g} s has passed"
@@ -147,6 +157,15 @@ class Search:
         self.flying.append(Candidate(trial, values, replicates, self.stages(replicates), self.objectives))
         return self.flying[-1]
 
+    def _take_up_again(self, trial: FrozenTrial) -> Candidate:
+        """Train a trial once more, its runs under the ids that the study knows."""
+        replicates = self.crew.replicates(trial.number, self.space.overrides(trial.params))
+        for replicate, run in zip(replicates, kept(trial)["runs"], strict=False):
+            if replicate.run is not None:
+                replicate.run.id = run
+        self.flying.append(Candidate(trial, trial.params, replicates, self.stages(replicates), self.objectives))
+        return self.flying[-1]
+
     def _receive(self, piece: Piece, outcome: Outcome) -> None:
         """Take what a piece gave, and write its run if that has ended."""
         if piece.candidate.receive(piece, outcome, self.settings.max_retries) and self.share.writes_early:
@@ -160,7 +179,7 @@ class Search:
         if not (candidate.spoilt or pruned or candidate.at_last_stage):
             candidate.next_stage()
             return False
-        if not self.share.holds(candidate.trial):
+        if isinstance(candidate.trial, Trial) and not self.share.holds(candidate.trial):
             raise UpdateFinishedTrialError
         candidate.end(pruned and not candidate.at_last_stage)
         for replicate in candidate.replicates:
@@ -170,6 +189,9 @@ class Search:
 
     def _tell(self, candidate: Candidate) -> bool:
         """Tell Optuna how a trial ended."""
+        if isinstance(candidate.trial, FrozenTrial):  # it knows
+            self.flying.remove(candidate)
+            return True
         values, state = candidate.results(), STATES[candidate.status]
         if state is TrialState.COMPLETE and any(map(math.isnan, values)):
             state = TrialState.FAIL

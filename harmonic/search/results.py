@@ -17,7 +17,7 @@ from harmonic import tables
 from harmonic.compose import repeat
 from harmonic.errors import ConfigError
 from harmonic.progress import say, shown
-from harmonic.search.study import kept, lost
+from harmonic.search.study import FINISHED, OWNER, kept, lost
 from harmonic.snapshot import Job
 from harmonic.tables import write_atomically
 
@@ -58,6 +58,23 @@ def write(
     text = yaml.safe_dump(results, sort_keys=False, allow_unicode=True, width=1000)
     write_atomically(home / FILE, text.encode())
     return solutions
+
+
+def named(study: Study, owner: str | None) -> dict[str, FrozenTrial]:
+    """The trials of this sweep that have ended, by the id of each run of theirs.
+
+    Args:
+        owner: what tells its trials from others' in a storage that sweepers share; None: all are its own.
+    """
+    ended = study.get_trials(deepcopy=False, states=FINISHED)
+    mine = (one for one in ended if owner is None or one.user_attrs.get(OWNER) == owner)
+    return {run: one for one in mine for run in kept(one).get("runs", ())}
+
+
+def rowless(study: Study, table: Path, owner: str | None) -> list[FrozenTrial]:
+    """The trials of this sweep that have ended and of whose runs one at least is not in the table."""
+    trials = named(study, owner)
+    return list({trials[run].number: trials[run] for run in tables.absent(table, trials)}.values())
 
 
 def mark_lost(study: Study, table: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -27,6 +28,7 @@ from harmonic.executors import WorkersLost
 from harmonic.hydra_jobs import build_executor, trains_here
 from harmonic.job import Place
 from harmonic.launch import Interrupted, checked
+from harmonic.ledger import verify_rows
 from harmonic.progress import SweepProgress, say
 from harmonic.search import fresh, results
 from harmonic.search.candidate import Replicate, Stage, plan
@@ -134,17 +136,23 @@ class Sweep:
         if there >= settings.n_trials:
             say(console, f"nothing to do: n_trials={settings.n_trials}, and the study has {there} finished trials")
         judge = Judge(study, self.pruner)
-        share = Alone(study, settings.n_trials)
+        share, owner = Alone(study, settings.n_trials), None
         if settings.storage is not None:
-            share = Shared(study, settings.n_trials, seat.owner, settings.heartbeat)
+            owner = seat.owner
+            share = Shared(study, settings.n_trials, owner, settings.heartbeat)
+        table = self.home / tables.FOLDER
+        if rowless := results.rowless(study, table, owner):
+            say(console, f"{len(rowless)} trials have rows that are missing in the table: their runs are trained again")
         with progress, share, self._crew() as crew:
             search = Search(
                 study, self.space, crew, settings, self.sampler, judge, progress,
                 self.objectives, self._stages, settings.prune_by or self.objectives[0],
-                share,
+                share, deque(rowless),
             )  # fmt: skip
             try:
                 search.run()
+                crew.flush()
+                progress.lost(len(results.rowless(study, table, owner)))
             except (KeyboardInterrupt, WorkersLost) as error:
                 crew.flush()
                 kept = self._kept(finished(study))
@@ -154,13 +162,14 @@ class Sweep:
             finally:
                 solutions = results.write(study, self.home, self.objectives, self._again)
                 if self.streams:  # else a row's `trial` is a job's number
-                    results.mark_lost(study, self.home / tables.FOLDER)
+                    results.mark_lost(study, table)
         if search.ended:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions)
         if settings.fresh_seeds and solutions and seat.first:
             best, seeds = study.best_trial, settings.fresh_seeds
             fresh.tell(console, fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here))
+        verify_rows(table, {run: f"trial {one.number}" for run, one in results.named(study, owner).items()})
 
     def _again(self, best: FrozenTrial) -> str | None:
         if not self.streams:
