@@ -125,7 +125,8 @@ def failure(error: BaseException, identity: Mapping[str, Any] | None = None) -> 
 
 def reason(error: BaseException) -> str:
     """An exception in one line, as the table has it."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return line.encode(errors="backslashreplace").decode()
 
 
 def record(config: Config, place: Place, outcome: Outcome, run: str | None = None) -> tables.Record:
@@ -184,7 +185,7 @@ def _said(flat: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in flat.items()
-        if value is not None or (key.partition(".")[0] in ARGUMENTS and not key.endswith(".seed"))
+        if value is not None or (key.partition(".")[0] in ARGUMENTS and key not in tables.SEEDS)
     }
 
 

@@ -116,5 +116,5 @@ def _write_log(run: Run, outcome: Outcome) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes twice as long, for 4 files a run
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 - pathlib takes twice as long, for 4 files a run
         file.write(text)

@@ -11,7 +11,8 @@ they are mappings here; what harmonic ships has its arguments checked by the `_c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +130,8 @@ def _section(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(target, str) or "." not in target:
         raise ConfigError.broken(f"{name}._target_", "the dotted path of a class", target)
     section = {key: _held(f"{name}.{key}", value) for key, value in values.items()}
+    if twice := [key for key, count in Counter(_dotted(name, section)).items() if count > 1]:
+        raise ConfigError(f"a dotted key must lead to one value; '{twice[0]}' leads to several")
     if name == "optimizer":
         lr = section.get("lr")
         section["lr"] = _real("optimizer.lr", lr, "a finite number > 0", lambda v: v > 0)
@@ -185,10 +188,39 @@ def _whole(key: str, value: object, least: int) -> int:
 
 
 def _held(key: str, value: Any) -> Any:
-    """A value, if it is no whole number that is too large for the table."""
-    if isinstance(value, int) and not -TOO_LARGE <= value < TOO_LARGE:
+    """A value, if a table can hold all that is in it."""
+    _utf8(key, key)
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            if not isinstance(name, str | int | float):
+                raise ConfigError.broken(key, "a mapping of text or numbers to values", value)
+            _held(f"{key}.{name}", one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _held(key, one)
+    elif isinstance(value, int) and not -TOO_LARGE <= value < TOO_LARGE:
         raise ConfigError.broken(key, "a whole number that 64 bits hold", value)
+    elif isinstance(value, str):
+        _utf8(key, value)
+    elif value is not None and not isinstance(value, bool | int | float):
+        raise ConfigError.broken(key, "null, a truth value, a number, text, or a list or mapping of these", value)
     return value
+
+
+def _utf8(key: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{ascii(key)[1:-1]} must be UTF-8; got {text!a}") from None
+
+
+def _dotted(key: str, value: Any) -> Iterator[str]:
+    """The dotted keys of the leaves of a value."""
+    if isinstance(value, Mapping) and value:
+        for name, one in value.items():
+            yield from _dotted(f"{key}.{name}", one)
+    else:
+        yield key
 
 
 def _seed(key: str, value: object) -> int:

@@ -47,6 +47,7 @@ OUTCOME = {
     "error": pa.string(),  # why it diverged or failed
     "dir": pa.string(),  # on disk relative to the table's parent; absolute once loaded
 }
+SEEDS = ("data.seed", "model.seed")  # columns of the config that hold whole numbers or null
 FRONT = "pareto"  # column of searches with several objectives: whether a run is of the front
 CURVE = {
     "run": pa.string(),
@@ -72,7 +73,7 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping) and value:
             flat |= leaves(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
     return flat
 
 
@@ -112,7 +113,7 @@ def _rows(records: Sequence[Record]) -> pa.Table:
     columns = {name: pa.array([r.row.get(name) for r in records], kind) for name, kind in IDENTITY.items()}
     for key in records[0].config:
         if key not in columns:
-            kind = pa.int64() if key.endswith(".seed") else None
+            kind = pa.int64() if key in SEEDS else None  # also where all are null
             columns[key] = pa.array([r.config[key] for r in records], kind)
     for name, kind in OUTCOME.items():
         columns[name] = pa.array([r.row.get(name) for r in records], kind)

@@ -124,6 +124,13 @@ class Unpicklable(nn.Sequential):
         return value
 
 
+class Named(nn.Linear):
+    """A module that takes arguments of any kind."""
+
+    def __init__(self, **_arguments: object) -> None:
+        super().__init__(2, 1)
+
+
 class Deadly(nn.Sequential):
     """A module that kills the process that trains it."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from harmonic import load_runs
@@ -50,6 +52,29 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     assert "harmonic/conf/config.yaml" in names
     assert {"harmonic/report/page.html.j2", "harmonic/report/vendor/dataTables.min.js"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "conf", "sweeps"))]
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level modules that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.partition(".")[0] for name in names}
+
+
+def test_what_is_imported_is_declared() -> None:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    texts = [*project["dependencies"], *(text for extra in project["optional-dependencies"].values() for text in extra)]
+    declared = {canonicalize_name(Requirement(text).name) for text in texts}
+    files = [*(ROOT / "harmonic").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py")]
+    modules = {name for file in files for name in imported(file)} - sys.stdlib_module_names
+    assert {"yaml", "sqlalchemy", "dask"} <= modules
+    packages = packages_distributions()
+    for module in modules - {"harmonic", "hydra_plugins"}:
+        assert declared & {canonicalize_name(name) for name in packages[module]}, module
 
 
 def test_every_dependency_is_pinned_within_its_range() -> None:

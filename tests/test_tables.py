@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harmonic import job, load_curves, load_runs, tables
+from harmonic import job, load_curves, load_runs, schema, tables
 from harmonic.errors import ConfigError, TableError
 from harmonic.schema import Config
 from helpers import CommandLine, config
@@ -483,3 +483,42 @@ def test_a_part_of_odd_columns_is_named(tmp_path: Path, column: pa.Array) -> Non
     pq.write_table(pq.read_table(part).append_column("model.odd", column), part)
     with pytest.warns(UserWarning, match=r"runs-s1\.parquet': not a whole Parquet file .*model\.odd do not"):
         assert load_runs(tmp_path)["run"].tolist() == ["s0"]
+
+
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=3),
+              st.sampled_from([2**63, "\udcff", b"x", Path("x"), date(2026, 1, 1)])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["a", "b", "seed", "run", "a.b", "", 1, "1", "\udcff"]), inner, max_size=3),
+    ),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["seed", "run", "a", "inner"]), ANYTHING, max_size=3))
+@settings(max_examples=200)
+def test_what_a_config_may_hold_the_table_holds(arguments: dict[str, Any]) -> None:
+    """What it cannot hold is refused before training."""
+    import tempfile
+
+    asked = copy.deepcopy(BASE)
+    asked.optimizer = {**asked.optimizer, **arguments}
+    try:
+        accepted = schema.checked(asked)
+    except ConfigError:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        place = job.Place(Path(folder) / "0", Path(folder), "s", 0)
+        entry = job.record(accepted, place, job.failure(ValueError("\udcff")))
+        tables.write_runs(Path(folder) / "table", "0", [replace(entry, row={**entry.row, "status": "complete"})])
+        (row,) = tables.read_rows(Path(folder) / "table")
+        assert job.finished(accepted, place, [row]) is not None
+        assert len(load_runs(folder)) == 1
+
+
+def test_a_seed_of_somebody_elses_may_be_text(harmonic_command: CommandLine) -> None:
+    model = "+model={_target_: helpers.Named, seed: 3, inner: {seed: text, kinds: {}}}"
+    done = harmonic_command("-m", "~model", model, "seed=0,1", "training.steps=2", "data.points=4", "hydra.sweep.dir=s")
+    assert (done.code, done.err) == (0, "")
+    assert load_runs(harmonic_command.folder)["model.inner.seed"].tolist() == ["text"] * 2
