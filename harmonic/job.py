@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,8 @@ class Place:
     """Where a run lives. folder: its own; home: the folder of its table (itself, or its sweep's).
 
     Raises:
-        ConfigError: the run's folder lies outside of its sweep's, or where the sweep has files of its own.
+        ConfigError: the run's folder lies outside of its sweep's, or where the sweep has files of its own, or its name
+            is not UTF-8.
     """
 
     folder: Path
@@ -51,6 +53,8 @@ class Place:
     trial: int | None = None
 
     def __post_init__(self) -> None:
+        if (shown := tables.printable(self.folder)) != str(self.folder):
+            raise ConfigError(f"a run's folder must have a name in UTF-8; got '{shown}'")
         if not tables.within(self.folder, self.home):
             raise ConfigError.broken(
                 "hydra.sweep.subdir", f"a folder inside the sweep's, '{self.home}'", str(self.folder)
@@ -58,6 +62,21 @@ class Place:
         if any(part.startswith(".") or part in RESERVED for part in self.folder.relative_to(self.home).parts):
             rule = f"a folder no part of whose name begins with a dot or is {' or '.join(RESERVED)}"
             raise ConfigError.broken("hydra.sweep.subdir", rule, self.name)
+
+    def check_links(self) -> None:
+        """See that nothing in the way from the sweep's folder to what is written is a link: it may lead anywhere.
+
+        Raises:
+            ConfigError: something is.
+        """
+        path = str(self.home)
+        for name in (*self.folder.relative_to(self.home).parts, ".hydra"):
+            path = f"{path}/{name}"
+            if os.path.islink(path):  # noqa: PTH114 - pathlib takes ten times as long, at every run
+                raise ConfigError(
+                    f"a run is written to a folder of its sweep's own; got '{tables.printable(path)}', which is a link "
+                    f"to '{tables.printable(os.readlink(path))}': remove it, or choose another hydra.sweep.dir"  # noqa: PTH115
+                )
 
     @property
     def table(self) -> Path:
@@ -210,13 +229,14 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
     A run of a sweep that is there already, and of the same config, is not trained again.
 
     Raises:
-        ConfigError: something cannot be built as configured, or another run lies in this place.
+        ConfigError: something cannot be built as configured, another run lies in this place, or it is a link.
         RunFailed: training raised an exception. The row is written, with status `failed`.
     """
     rows = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
     earlier = [row for row in rows if row["dir"] == place.name]
     if (row := finished(config, place, earlier)) is not None:
         return {**row, "dir": str(place.folder)}
+    place.check_links()
     outcome = train_one(config, listen)
     if outcome.trace is not None:
         log.info(outcome.trace)  # for the file; the terminal gets one line

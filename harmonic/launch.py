@@ -73,6 +73,7 @@ def launch(
         rows: folders by id of the runs that earlier batches of the sweep have left; those of this one are added.
 
     Raises:
+        ConfigError: the folder of one is a link. Nothing was trained.
         RowsMissing: rows of the sweep were removed while it went on.
         Interrupted: on SIGINT; what is finished is written, nothing goes on running.
         WorkersLost: there is nobody any more who could train; what is finished is written.
@@ -83,6 +84,8 @@ def launch(
     progress.begin(len(runs), len(runs) - len(missing))
     if not missing:
         return
+    for run in missing:
+        run.place.check_links()
     ledger, waiting = Ledger(missing[0].place.table), list(reversed(missing))
     try:
         with progress, Pool[Run](build) as pool:

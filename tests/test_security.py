@@ -65,6 +65,36 @@ def test_runs_stay_in_their_sweeps_folder(harmonic_command: CommandLine, sweep: 
     assert all(name.startswith("s/") for name in files(harmonic_command.folder))
 
 
+@pytest.mark.parametrize("link", ["1", "1/.hydra", "1/harmonic.log", "1/.hydra/config.yaml"])
+@pytest.mark.parametrize(
+    "sweep",
+    [("-m", "seed=range(0,3)", *SMALL), ("-m", "seed=range(0,3)", "hydra/launcher=basic", *SMALL), SEARCH],
+    ids=["grid", "basic", "search"],
+)
+def test_nothing_is_written_through_a_link(harmonic_command: CommandLine, sweep: tuple[str, ...], link: str) -> None:
+    if "hydra/launcher=basic" in sweep and link != "1":
+        pytest.skip("Hydra's own launcher writes there itself")
+    elsewhere, place = harmonic_command.folder / "elsewhere", harmonic_command.folder / "s" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(elsewhere)
+    if Path(link).suffix:
+        elsewhere.write_text("mine")
+    else:
+        elsewhere.mkdir()
+    refused = harmonic_command(*sweep, "hydra.sweep.dir=s")
+    assert refused.code == 2
+    *_, line = refused.err.splitlines()
+    assert line.startswith("harmonic: ")
+    assert f"s/{link}" in line
+    hydras = {".hydra", "harmonic.log"} if "hydra/launcher=basic" in sweep else set()
+    if Path(link).suffix:
+        assert elsewhere.read_text() == "mine"
+    else:
+        assert {child.name for child in elsewhere.iterdir()} == hydras
+    place.unlink()
+    assert harmonic_command(*sweep, "hydra.sweep.dir=s").code == 0
+
+
 def test_names_of_studies_and_sweeps_are_no_paths(harmonic_command: CommandLine) -> None:
     home = harmonic_command.folder / "in" / "<b>&'..'"
     done = harmonic_command(*SEARCH, f'hydra.sweep.dir="{home}"', "hydra.sweeper.study_name=../../out")

@@ -24,7 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic import job, load_curves, load_runs, schema, tables
-from harmonic.errors import ConfigError, TableError
+from harmonic.errors import ConfigError, HarmonicError, TableError
+from harmonic.report import report
 from harmonic.schema import Config
 from helpers import CommandLine, config
 
@@ -471,6 +472,21 @@ def test_a_path_that_is_not_utf8_is_a_line(tmp_path: Path) -> None:
     for read in (load_runs, load_curves):
         with pytest.raises(TableError, match=r"must be UTF-8; got '.*\\xff'"):
             read(odd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8")
+@pytest.mark.parametrize("arguments", [(), ("-m", "seed=0,1"), ("-m", "hydra/sweeper=harmonic", "seed=range(0,3)")])
+def test_a_run_in_a_folder_that_is_not_utf8_is_a_line(
+    harmonic_command: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    harmonic_command.folder = Path(os.fsdecode(os.fsencode(harmonic_command.folder) + b"/\xff"))
+    harmonic_command.folder.mkdir()
+    done = harmonic_command(*arguments, "training.steps=2", "data.points=4")
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("harmonic: a run's folder must have a name in UTF-8; got '")
+    assert not list(harmonic_command.folder.rglob("*.parquet"))
+    with pytest.raises(HarmonicError):
+        report([harmonic_command.folder])
 
 
 @pytest.mark.parametrize(
