@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from harmonic.errors import TableError
 from harmonic.finding import FRESH, Found, tables_of
-from harmonic.tables import CURVE, FRONT, IDENTITY, OUTCOME, STATUSES, read_part, read_runs
+from harmonic.tables import CURVE, FRONT, IDENTITY, OUTCOME, STATUSES, as_written, config_of, read_part, read_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,9 +148,8 @@ def stored_config(row: pd.Series) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `load_runs` has named what is damaged
         for part in (part for one in tables_of(Path(row["dir"])) for part in _whole(one, "runs")):
-            for found in part.filter(pc.equal(part["run"], row["run"])).to_pylist():
-                config = {key: value for key, value in found.items() if key not in IDENTITY | OUTCOME}
-                return {"seed": found["seed"], **config}
+            for found in as_written(part.filter(pc.equal(part["run"], row["run"]))):
+                return config_of(found)
     raise TableError(f"the table of run '{row['run']}' must still hold it; got '{row['dir']}'")
 
 

@@ -138,18 +138,20 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
     A row has the leaves of its own config and no others.
     """
     parts = [read_runs(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
-    rows = [row for part in parts if part is not None for row in _as_written(part)]
+    rows = [row for part in parts if part is not None for row in as_written(part)]
     # only what failed is made again; clocks are set back, so that the later start alone would not do
     return sorted(rows, key=lambda row: (row["status"] != "failed", row["started"]))
 
 
-def _as_written(part: pa.Table) -> list[dict[str, Any]]:
+def as_written(part: pa.Table) -> list[dict[str, Any]]:
     """The rows of a part, each with the leaves of its own config alone: where runs of several shapes share a part,
     a column with values is null for those that lack the leaf."""
     padded = [
         name
         for name, column in zip(part.column_names, part.columns, strict=True)
-        if column.null_count and not pa.types.is_null(column.type) and name not in IDENTITY and name not in OUTCOME
+        if column.null_count
+        and not pa.types.is_null(column.type)
+        and not (name in IDENTITY or name in OUTCOME or name in SEEDS)
     ]
     rows: list[dict[str, Any]] = part.to_pylist()
     for name in padded:
