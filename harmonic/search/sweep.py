@@ -165,7 +165,7 @@ class Sweep:
                     results.mark_lost(study, table)
         if search.ended:
             say(console, f"ended: {search.ended}")
-        results.tell(study, self.home, self.objectives, solutions)
+        results.tell(study, self.home, self.objectives, solutions, self.trains)
         if settings.fresh_seeds and solutions and seat.first:
             best, seeds = study.best_trial, settings.fresh_seeds
             fresh.tell(console, fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here))
