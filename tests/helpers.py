@@ -6,9 +6,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -170,3 +172,15 @@ class Infinite(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         value = super().forward(x)
         return value.where(x.norm(dim=1, keepdim=True) < 13, float("inf"))
+
+
+class Minimal(Executor):
+    """An executor with no more than the two methods that each must have."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = Future[Any]()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
+        """There is nothing to end."""
