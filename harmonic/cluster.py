@@ -65,7 +65,7 @@ class Cluster(Executor):
         self._counted = (-COUNT_S, 0)
 
     @property
-    def _max_workers(self) -> int:
+    def workers(self) -> int:
         """Threads of all workers at present: they may come and go."""
         when, count = self._counted
         if time.monotonic() - when >= COUNT_S:
@@ -176,6 +176,8 @@ class Cluster(Executor):
         """A result of Dask's, in the terms of the standard library."""
         from distributed.scheduler import KilledWorker
 
+        if not future.set_running_or_notify_cancel():
+            return
         if done.cancelled():
             future.set_exception(self._lost())
         elif isinstance(error := done.exception(), KilledWorker):

@@ -23,7 +23,13 @@ _deadline: threading.Timer | None = None
 
 @contextmanager
 def by_signals() -> Iterator[None]:
-    """Have SIGINT (where the shell does not have it ignored) and SIGTERM, as schedulers send it, end what runs here."""
+    """Have SIGINT (where the shell does not have it ignored) and SIGTERM, as schedulers send it, end what runs here.
+
+    Only the main thread hears signals: in another one it changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _came.clear()
     wanted = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

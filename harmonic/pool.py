@@ -7,6 +7,7 @@ and costs the others nothing but time.
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,11 +19,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic import ending, job
+from harmonic import ending, executors, job
 from harmonic.executors import Stopped, WorkerDied, WorkersLost
 from harmonic.job import Outcome
 from harmonic.schema import Config
-from harmonic.surroundings import UNCHANGED, Around
 from harmonic.trial import Listener, unheard
 
 BREAKAGES = 2  # pieces in whose company a worker died this often have failed
@@ -32,13 +32,18 @@ POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
 Key = TypeVar("Key")
 
 
+def train_one(config: Config, listen: Listener, begun: Outcome | None, until: int | None) -> Outcome:
+    """`job.train_one`, wherever the executor has it run."""
+    executors.begin_piece()
+    return job.train_one(config, listen, begun, until)
+
+
 @dataclass
 class _Piece(Generic[Key]):
     key: Key
     config: Config
     begun: Outcome | None
     until: int | None
-    around: Around
     breakages: int = 0
 
 
@@ -53,7 +58,7 @@ class Pool(Generic[Key]):
 
     def __init__(self, build: Callable[[], Executor], width: int | None = None) -> None:
         self._build = build
-        self._executor = build()
+        self._begin()
         self._flying: dict[Future[Outcome], _Piece[Key]] = {}
         self._alone = deque[_Piece[Key]]()  # to be tried once more
         self._stop = threading.Event()
@@ -71,7 +76,7 @@ class Pool(Generic[Key]):
     @property
     def workers(self) -> int:
         """Pieces that can be trained at once; those of a cluster come and go."""
-        return int(getattr(self._executor, "_max_workers", 2))
+        return executors.workers_of(self._executor)
 
     @property
     def held(self) -> int:
@@ -91,16 +96,9 @@ class Pool(Generic[Key]):
         """Pieces in training at present."""
         return min(sum(not future.done() for future in self._flying), self.workers)
 
-    def put(
-        self,
-        key: Key,
-        config: Config,
-        begun: Outcome | None = None,
-        until: int | None = None,
-        around: Around = UNCHANGED,
-    ) -> None:
+    def put(self, key: Key, config: Config, begun: Outcome | None = None, until: int | None = None) -> None:
         """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
-        self._submit(_Piece(key, config, begun, until, around))
+        self._submit(_Piece(key, config, begun, until))
 
     def take(self) -> Sequence[tuple[Key, Outcome]]:
         """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
@@ -134,9 +132,7 @@ class Pool(Generic[Key]):
 
     def _submit(self, piece: _Piece[Key]) -> None:
         try:
-            call = self._executor.submit(
-                job.train_one, piece.config, self._listener, piece.begun, piece.until, piece.around
-            )
+            call = self._executor.submit(train_one, piece.config, self._listener, piece.begun, piece.until)
         except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
             call = Future()
             call.set_exception(error)
@@ -166,15 +162,15 @@ class Pool(Generic[Key]):
             else:
                 self._alone.append(piece)
         self._flying = {}
-        self._executor = self._build()
+        self._begin()
         return given_up
+
+    def _begin(self) -> None:
+        self._older = multiprocessing.active_children()
+        self._executor = self._build()
 
     def _end(self) -> None:
         if isinstance(self._executor, ThreadPoolExecutor):
             self._stop.set()
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._stop.clear()
-        elif hasattr(self._executor, "_executor_manager_thread"):  # loky's, which can end its workers at once
-            self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
-        else:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        executors.end(self._executor, list(self._flying), self._older)
+        self._stop.clear()

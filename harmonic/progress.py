@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from harmonic.tables import STATUSES
 log = logging.getLogger(__name__)
 
 PRINT_EVERY = 100  # steps, as in the post
+MANY = 0.1  # share of runs that diverge, above which something can be done better
 BAR = 20  # columns of a bar
 
 
@@ -184,6 +186,21 @@ def say(console: Console, line: str) -> None:
     """One plain line on the console, neither wrapped nor coloured, and the same in the log."""
     console.print(line, soft_wrap=True, highlight=False, markup=False)
     log.info(line)
+
+
+def close(console: Console, home: Path, statuses: Mapping[str, int], unit: str) -> None:
+    """Say at the end of a sweep where its results are, and what to do where many of its runs have none.
+
+    Args:
+        statuses: how many ended in each.
+        unit: what is counted.
+    """
+    total, diverged, failed = sum(statuses.values()), statuses.get("diverged", 0), statuses.get("failed", 0)
+    if diverged > MANY * total:
+        say(console, f"{diverged} of {total} {unit} diverged: try a lower optimizer.lr, or optimizer=adam")
+    if failed:
+        say(console, f"{failed} of {total} {unit} failed: see the column `error`, and harmonic.log in their folders")
+    say(console, f"results in {shown(home)}: harmonic.load_runs({json.dumps(str(shown(home)), ensure_ascii=False)})")
 
 
 def summary(row: Mapping[str, Any]) -> str:

@@ -174,6 +174,11 @@ def by_folder(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, 
     return folders
 
 
+def statuses(table: Path) -> Counter[str]:
+    """How many runs ended in each status; of one folder the one that counts last."""
+    return Counter(rows[-1]["status"] for rows in by_folder(read_rows(table)).values())
+
+
 def absent(table: Path, runs: Iterable[str]) -> list[str]:
     """Those of some runs, by id, that have no row in a table, in their order."""
     parts = (read_part(path) for path in sorted(table.glob("runs-*.parquet")))

@@ -14,7 +14,7 @@ from dask_cluster import DaskCluster, dask_cluster
 from harmonic import cluster as dask_executor
 from harmonic import dask_workers, load_runs
 from helpers import CommandLine, results
-from process import Command
+from process import PATIENCE_S, Command
 
 SMALL = ("training.steps=150", "training.evaluate_every=50", "data.points=40")
 LONG = ("-m", "training.steps=3000", "optimizer=adam", "seed=range(0,6)", "hydra.sweep.dir=s")
@@ -83,8 +83,9 @@ def test_an_interrupt_ends_training_in_the_workers(tmp_path: Path, cluster: Dask
     _, err = sweep.communicate()
     kept = len(load_runs(tmp_path / "s"))
     assert (sweep.returncode, err) == (130, f"harmonic: interrupted: {kept} of 4 runs are in the table\n")
-    time.sleep(2)
-    assert all(one.cpu_percent(0.5) < 50 for one in cluster.worker_processes())
+    began = time.monotonic()
+    while any(one.cpu_percent(0.5) >= 50 for one in cluster.worker_processes()):
+        assert time.monotonic() - began < PATIENCE_S / 4
 
 
 def test_without_its_scheduler_a_sweep_ends_and_goes_on_later(harmonic_command: CommandLine, tmp_path: Path) -> None:

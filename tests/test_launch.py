@@ -28,6 +28,7 @@ from process import Command, left_running
 SMALL = ("training.steps=150", "data.points=40")
 GRID = ("-m", "model=shallow,deep", "model.width=3,8", "seed=range(0,2)", *SMALL)
 PROCESSES = ("hydra/launcher/executor=processes", "hydra.launcher.executor.workers=2")
+DASK = ("hydra/launcher/executor=dask", "hydra.launcher.executor.workers=2")
 TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
 
 
@@ -138,13 +139,10 @@ def test_what_is_sound_is_built_once_to_see_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(optimizers, "build", counting("optimizers", optimizers.build))
     monkeypatch.setattr(data, "sample", counting("data", data.sample))
     one = config("data.points=43", "optimizer=adam", "training.engine=torch", "model.width=11")
-    check(one)
-    first = dict(built)
-    assert all(first.values())
     for seed in range(100):
         for steps in (7, 8):
             check(replace(one, seed=seed, training=replace(one.training, steps=steps)))
-    assert built == first
+    assert built == {"models": 1, "optimizers": 1, "data": 1}
 
 
 def test_a_device_of_another_machine_is_that_ones_to_find() -> None:
@@ -282,10 +280,62 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     assert "1 failed" in shown(console)
 
 
-def test_an_executor_of_somebody_elses(harmonic_command: CommandLine) -> None:
-    group = harmonic_command.folder / "hydra" / "launcher" / "executor"
+SOMEBODY_ELSES = {
+    "threads": "_target_: concurrent.futures.ThreadPoolExecutor\nmax_workers: 3\n",
+    "processes": "_target_: concurrent.futures.ProcessPoolExecutor\nmax_workers: 2\n",
+    "spawned": "_target_: concurrent.futures.ProcessPoolExecutor\nmax_workers: 2\n"
+    "mp_context: {_target_: multiprocessing.get_context, method: spawn}\n",
+    "minimal": "_target_: helpers.Minimal\n",
+}
+
+
+def somebody_elses(folder: Path, name: str) -> tuple[str, ...]:
+    """What makes a sweep in this folder run on an executor that is none of harmonic's."""
+    group = folder / "hydra" / "launcher" / "executor"
     group.mkdir(parents=True)
-    (group / "mine.yaml").write_text("_target_: concurrent.futures.ThreadPoolExecutor\nmax_workers: 3\n")
-    done = harmonic_command("-cd", ".", "-m", "hydra/launcher/executor=mine", "seed=1,2", *SMALL)
-    assert (done.code, done.err) == (0, "")
-    assert load_runs(harmonic_command.folder)["status"].tolist() == ["complete"] * 2
+    (group / "mine.yaml").write_text(SOMEBODY_ELSES[name])
+    return ("-cd", str(folder), "-m", "hydra/launcher/executor=mine")
+
+
+@pytest.mark.parametrize("name", SOMEBODY_ELSES)
+def test_an_executor_of_somebody_elses(harmonic_command: CommandLine, name: str) -> None:
+    folder = harmonic_command.folder
+    mine = somebody_elses(folder, name)
+    sweep = ("seed=0,1", "model=shallow,deep", "training.engine=torch", *SMALL)
+    assert harmonic_command("-m", *sweep, "hydra.sweep.dir=plain").code == 0
+    with Command(*mine, *sweep, "hydra.sweep.dir=mine", cwd=folder) as ours:
+        _, err = ours.communicate()
+    assert (ours.returncode, err) == (0, "")
+    for there, here in zip(results(folder / "plain"), results(folder / "mine"), strict=True):
+        pd.testing.assert_frame_equal(there, here, check_exact=True)
+
+
+def test_an_interrupt_ends_processes_of_somebody_elses(tmp_path: Path) -> None:
+    mine = somebody_elses(tmp_path, "processes")
+    family = interrupted(tmp_path, signal.SIGINT, *mine)
+    assert left_running(family, within_s=10) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [PROCESSES, ("processes",), ("spawned",), DASK],
+    ids=["processes", "somebody's", "spawned", "dask"],
+)
+def test_after_kill_9_of_a_sweep_its_workers_end(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Within 5 s, busy and idle ones; twice that on a loaded machine."""
+    executor = somebody_elses(tmp_path, *arguments) if len(arguments) == 1 else ("-m", *arguments)
+    family = interrupted(tmp_path, signal.SIGKILL, *executor)
+    assert len(family) >= 2
+    assert left_running(family, within_s=10) == []
+
+
+def interrupted(folder: Path, number: int, *executor: str) -> list[psutil.Process]:
+    """The processes of a sweep that was sent a signal while one worker had a long run and another none."""
+    command = (*executor, "training.engine=torch", "training.steps=3,3000000", "hydra.sweep.dir=sweep")
+    with Command(*command, cwd=folder) as sweep:
+        sweep.until(lambda: list(folder.glob("sweep/0/model.safetensors")))
+        time.sleep(1)  # the long one has begun
+        family = psutil.Process(sweep.pid).children(recursive=True)
+        sweep.send_signal(number)
+        sweep.wait()
+    return family

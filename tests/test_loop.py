@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import math
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -347,3 +349,53 @@ def test_a_table_removed_during_a_search_is_named(
     well(harmonic_command, *search)
     assert load_runs(folder)["trial"].tolist() == list(range(6))
     stamped(folder)
+
+
+def test_a_grid_ends_with_the_line_that_loads_it(harmonic_command: CommandLine) -> None:
+    """As a search does; what is printed is what works, whatever is in the folder's name."""
+    for name, arguments in (
+        ("a b", ("-m", "seed=1,2,3")),
+        ('q"ü', (*SEARCH[:2], SPACE[1], "hydra.sweeper.n_trials=3")),
+    ):
+        out = well(harmonic_command, *arguments, *SMALL, f"hydra.sweep.dir='{name}'")
+        where, _, line = out.splitlines()[-1].partition(": harmonic.")
+        assert where == f"results in {name}"
+        call, name_said = line.removesuffix(")").split("(")
+        assert call == "load_runs"
+        assert len(load_runs(harmonic_command.folder / ast.literal_eval(name_said))) == 3
+        assert "diverged" not in out
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["grid", "search"])
+@pytest.mark.parametrize(
+    ("rates", "said"), [("1e6,1e7,1e-4", True), (",".join(f"{i}e-6" for i in range(1, 10)) + ",1e6", False)]
+)
+def test_a_sweep_that_mostly_diverges_says_what_to_try(
+    harmonic_command: CommandLine, search: bool, rates: str, said: bool
+) -> None:
+    extra = ("hydra/sweeper=harmonic", "hydra.sweeper.sampler._target_=optuna.samplers.GridSampler",
+             "hydra.sweeper.n_trials=10", ALONE) if search else ()  # fmt: skip
+    out = well(
+        harmonic_command, "-m", *extra, *SMALL[:-1], "optimizer=sgd", f"optimizer.lr={rates}", "hydra.sweep.dir=s"
+    )
+    line = (
+        f"{2 if said else 1} of {3 if said else 10} {'trials' if search else 'runs'} diverged: try a lower optimizer.lr"
+    )
+    assert (line in out) == said
+
+
+def test_a_grid_with_failed_runs_says_where_to_look(harmonic_command: CommandLine) -> None:
+    done = harmonic_command("-m", "~model", "+model={_target_: helpers.Failing}", "+model.patience=3,1000", *SMALL,
+                            "hydra.sweep.dir=s")  # fmt: skip
+    assert done.code == 1
+    assert "1 of 2 runs failed: see the column `error`, and harmonic.log in their folders" in done.out
+    assert done.out.splitlines()[-1] == 'results in s: harmonic.load_runs("s")'
+
+
+@pytest.mark.parametrize("arguments", [(), ("-m", "seed=1,2"), (*SEARCH[:2], SPACE[1], "hydra.sweeper.n_trials=2")])
+def test_the_command_runs_in_any_thread(harmonic_command: CommandLine, arguments: tuple[str, ...]) -> None:
+    """Whose signals are none: only the main thread hears them."""
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(harmonic_command, *arguments, *SMALL).result()
+    assert (done.code, done.err) == (0, "")
+    assert len(load_runs(harmonic_command.folder)) == max(1, 2 * bool(arguments))

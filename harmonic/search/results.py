@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from rich.console import Console
 from harmonic import tables
 from harmonic.compose import repeat
 from harmonic.errors import ConfigError
-from harmonic.progress import say, shown
+from harmonic.progress import close, say, shown
 from harmonic.search.study import FINISHED, OWNER, kept, lost
 from harmonic.snapshot import Job
 from harmonic.tables import write_atomically
@@ -116,8 +117,14 @@ def command(job: Job, seeds: Sequence[int]) -> str | None:
     return shlex.join(["harmonic", *overrides])
 
 
-def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequence[dict[str, Any]]) -> None:
-    """Print what was found, and what failed, by cause."""
+def tell(
+    study: Study, home: Path, objectives: Sequence[str], solutions: Sequence[dict[str, Any]], trains: bool
+) -> None:
+    """Print what was found, and what failed, by cause.
+
+    Args:
+        trains: whether the task is harmonic's own, and leaves a table.
+    """
     console = Console()
     if not solutions:
         say(console, "no trial was completed")
@@ -138,7 +145,11 @@ def tell(study: Study, home: Path, objectives: Sequence[str], solutions: Sequenc
     for cause, numbers in causes(study).items():
         named = ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")
         say(console, f"{len(numbers)} {cause} (trials {named})")
-    say(console, f"results in {shown(home)}")
+    if trains:
+        ended = study.get_trials(deepcopy=False, states=FINISHED)
+        close(console, home, Counter(kept(one)["status"] for one in ended if "status" in kept(one)), "trials")
+    else:
+        say(console, f"results in {shown(home)}")
 
 
 def causes(study: Study) -> dict[str, list[int]]:

@@ -28,7 +28,7 @@ class GridSweeper(BasicSweeper):
 
         Harmonic's own are refused before there is a folder if one of them is wrong, whatever launches them.
         """
-        from harmonic.errors import ConfigError
+        from harmonic.errors import ConfigError, RunFailed
         from harmonic.seat import Seat
 
         assert self.config is not None
@@ -41,7 +41,26 @@ class GridSweeper(BasicSweeper):
         if self._trains:
             self._check(jobs)
         with Seat(Path(self.config.hydra.sweep.dir), shared=False):
-            return super().sweep(arguments)
+            try:
+                returns = super().sweep(arguments)
+            except RunFailed:
+                self._close()
+                raise
+            self._close()
+            return returns
+
+    def _close(self) -> None:
+        """Say where the results of harmonic's jobs are."""
+        if not self._trains:
+            return
+        from rich.console import Console
+
+        from harmonic import tables
+        from harmonic.progress import close
+
+        assert self.config is not None
+        home = Path(self.config.hydra.sweep.dir).absolute()
+        close(Console(), home, tables.statuses(home / tables.FOLDER), "runs")
 
     @staticmethod
     def split_arguments(overrides: list[Override], max_batch_size: Optional[int]) -> list[list[list[str]]]:  # noqa: UP045
