@@ -232,14 +232,15 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
         ConfigError: something cannot be built as configured, another run lies in this place, or it is a link.
         RunFailed: training raised an exception. The row is written, with status `failed`.
     """
-    rows = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
-    earlier = [row for row in rows if row["dir"] == place.name]
-    if (row := finished(config, place, earlier)) is not None:
+    if (row := finished(config, place, _earlier(place))) is not None:
         return {**row, "dir": str(place.folder)}
     place.check_links()
     outcome = train_one(config, listen)
     if outcome.trace is not None:
         log.info(outcome.trace)  # for the file; the terminal gets one line
+    # nobody holds a lock on the folder of a single run: another may have been given it too
+    if (row := finished(config, place, _earlier(place))) is not None:
+        return {**row, "dir": str(place.folder)}
     entry = record(config, place, outcome)
     write_model(config, place, outcome, entry.row["run"])
     environment.write(place.table)
@@ -249,6 +250,12 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
     if config.figures:
         draw(config, place)
     return {**entry.row, "dir": str(place.folder)}
+
+
+def _earlier(place: Place) -> list[dict[str, Any]]:
+    """The rows that name this place."""
+    rows = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
+    return [row for row in rows if row["dir"] == place.name]
 
 
 def objective(config: Config, row: Mapping[str, Any]) -> float | list[float]:
