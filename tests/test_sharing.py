@@ -110,6 +110,7 @@ def fall_asleep(server: postgresql.Server, sweeper: Command) -> None:
     engine.dispose()
 
 
+@pytest.mark.filterwarnings("ignore:left out .* their trials were lost")
 def test_a_sweeper_that_stood_still_gives_up_what_was_taken_over(server: postgresql.Server, tmp_path: Path) -> None:
     slow = ("hydra.sweeper.n_trials=5", "training.steps=15000", "data.points=1000")  # half a second a trial
     asleep = start(server, tmp_path / "asleep", *slow)
