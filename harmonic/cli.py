@@ -62,7 +62,7 @@ def _place(kind: Any) -> Any:
     folder = Path(cfg.runtime.output_dir)
     if cfg.mode == RunMode.RUN:
         return kind(folder, folder)
-    home = Path(cfg.sweep.dir).absolute()
+    home = Path(cfg.runtime.cwd) / cfg.sweep.dir  # where Hydra stood before it went to the job
     return kind(folder, home, home.name, int(cfg.job.num))
 
 

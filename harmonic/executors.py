@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from enum import Enum
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -109,9 +110,19 @@ def hold_torch_to_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def trains_here(executor: Executor) -> bool:
-    """Whether an executor's workers are threads or processes of this machine, as far as can be told."""
-    return isinstance(executor, ThreadPoolExecutor | ProcessPoolExecutor) or _is_lokys(executor)
+class Workers(Enum):
+    """What trains side by side."""
+
+    THREADS = "threads of this process"
+    PROCESSES = "processes of this machine"
+    OTHERS = "whatever an executor of another kind has"
+
+    @classmethod
+    def of(cls, executor: Executor) -> Workers:
+        """Those of an executor, as far as can be told."""
+        if isinstance(executor, ThreadPoolExecutor):
+            return cls.THREADS
+        return cls.PROCESSES if isinstance(executor, ProcessPoolExecutor) or _is_lokys(executor) else cls.OTHERS
 
 
 def workers_of(executor: Executor) -> int:

@@ -20,7 +20,7 @@ import os
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ import numpy as np
 from harmonic import __version__, environment, models, tables
 from harmonic.errors import ConfigError, RunFailed
 from harmonic.schema import Config
-from harmonic.trial import Listener, Result, Trial, train, unheard
+from harmonic.surroundings import UNCHANGED, Around
+from harmonic.trial import Listener, Result, Trial, forget, train, unheard
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +64,17 @@ class Place:
             rule = f"a folder no part of whose name begins with a dot or is {' or '.join(RESERVED)}"
             raise ConfigError.broken("hydra.sweep.subdir", rule, self.name)
 
-    def check_links(self) -> None:
+    def check_links(self, subdir: str | None = ".hydra") -> None:
         """See that nothing in the way from the sweep's folder to what is written is a link: it may lead anywhere.
+
+        Args:
+            subdir: where the config is saved in the run's folder; None: nowhere.
 
         Raises:
             ConfigError: something is.
         """
         path = str(self.home)
-        for name in (*self.folder.relative_to(self.home).parts, ".hydra"):
+        for name in (*self.folder.relative_to(self.home).parts, *Path(subdir or "").parts):
             path = f"{path}/{name}"
             if os.path.islink(path):  # noqa: PTH114 - pathlib takes ten times as long, at every run
                 raise ConfigError(
@@ -97,13 +101,14 @@ class Place:
 class Outcome:
     """What training gave. columns: of the table; curve: columns of CURVE but `run`;
     parameters: of the network as it stands; trace: the traceback of a failed run;
-    result: what to go on with, where the run is but paused."""
+    result: what to go on with, where the run is but paused; records: what was logged in training."""
 
     columns: Mapping[str, Any]
     curve: Mapping[str, Any]
     parameters: Mapping[str, Any] | None = None
     trace: str | None = None
     result: Result | None = None
+    records: Sequence[logging.LogRecord] = ()
 
 
 def train_one(
@@ -111,16 +116,26 @@ def train_one(
     listen: Listener = unheard,
     begun: Outcome | None = None,
     until: int | None = None,
+    around: Around = UNCHANGED,
 ) -> Outcome:
     """Train one run, to its end or until a step. An exception in training is an outcome, `failed`.
 
     Args:
         listen: called with the losses as they come.
         begun: what an earlier call gave, to go on with.
+        around: what to set meanwhile.
 
     Raises:
         ConfigError: something cannot be built as configured.
     """
+    if around.env:
+        forget()  # what was built in another environment
+    with around() as records:
+        outcome = _train(config, listen, begun, until)
+    return replace(outcome, records=[*(begun.records if begun else ()), *records])
+
+
+def _train(config: Config, listen: Listener, begun: Outcome | None, until: int | None) -> Outcome:
     trial = Trial(config)
     identity = {"engine": trial.engine.name, "started": begun.columns["started"] if begun else datetime.now(UTC)}
     try:

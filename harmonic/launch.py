@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
+from hydra.core.utils import env_override
+
 from harmonic import tables
 from harmonic.errors import ConfigError
 from harmonic.executors import WorkersLost
 from harmonic.job import Place
-from harmonic.ledger import Ledger, Run, verify_rows
+from harmonic.ledger import Followers, Ledger, Run, verify_rows
 from harmonic.pool import Pool
 from harmonic.progress import SweepProgress
 from harmonic.schema import parse_plain
@@ -54,7 +56,8 @@ def checked(one: Job, place: Place, here: bool = True) -> Run:
     """
     try:
         config = parse_plain(one.config)
-        check(config, here)
+        with env_override(dict(one.surroundings.env)):
+            check(config, here)
         return Run(one, config, place)
     except ConfigError as error:
         raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error
@@ -65,11 +68,13 @@ def launch(
     build: Callable[[], Executor],
     progress: SweepProgress,
     rows: dict[str, str] | None = None,
+    followers: Followers | None = None,
 ) -> None:
     """Train all runs that have no row yet, and write each as it finishes.
 
     Args:
         build: makes the executor; called again where its workers died.
+        followers: of the runs; None: there are none.
         rows: folders by id of the runs that earlier batches of the sweep have left; those of this one are added.
 
     Raises:
@@ -84,15 +89,16 @@ def launch(
     progress.begin(len(runs), len(runs) - len(missing))
     if not missing:
         return
+    followers = followers or Followers()
     for run in missing:
-        run.place.check_links()
-    ledger, waiting = Ledger(missing[0].place.table), list(reversed(missing))
+        run.place.check_links(run.job.surroundings.output_subdir)
+    ledger, waiting = Ledger(missing[0].place.table, followers), list(reversed(missing))
     try:
-        with progress, Pool[Run](build) as pool:
+        with progress, Pool[Run](build, width=1 if followers.one_by_one else None) as pool:
             while waiting or pool.held:
                 while waiting and pool.room > 0:
                     run = waiting.pop()
-                    pool.put(run, run.config)
+                    pool.put(run, run.config, around=ledger.begin(run))
                 progress.running(pool.running)
                 for run, outcome in pool.take():
                     ledger.enter(run, outcome)

@@ -1,11 +1,12 @@
 """What a sweep writes of each finished run: its folder at once, its rows many to a part.
 
 Only the process that leads a sweep writes. A run's folder holds what Hydra's users look for there:
-`.hydra/config.yaml`, `hydra.yaml`, `overrides.yaml` and the log.
+`.hydra/config.yaml`, `hydra.yaml`, `overrides.yaml` and the log, or what `hydra.output_subdir` and the like say.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,9 @@ from harmonic.job import Outcome, Place
 from harmonic.progress import PRINT_EVERY, summary
 from harmonic.schema import Config
 from harmonic.snapshot import Job, dump
+from harmonic.surroundings import Around
 
+_FORMAT = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s")  # of hydra/job_logging=harmonic
 FLUSH_S = 0.5  # seconds for which finished runs may wait to be written together
 FLUSH_RUNS = 500
 NAMED = 8  # runs named of those that are missing
@@ -37,6 +40,30 @@ class Run:
     row: Mapping[str, Any] | None = None
     error: BaseException | None = None
     id: str | None = None
+    begun: bool = False
+
+
+class Followers:
+    """Who hears of the begin and the end of runs: here nobody does.
+
+    one_by_one: why one run at a time is to be trained; None: they go side by side.
+    """
+
+    one_by_one: str | None = None
+
+    def around(self, run: Run) -> Around:
+        """What a worker sets around the training of a run."""
+        return run.job.surroundings.around(run.place.folder)
+
+    def begin(self, run: Run) -> None:
+        """A run is about to be trained."""
+
+    def follows(self, _run: Run, /) -> bool:
+        """Whether a run's end is to be told."""
+        return False
+
+    def end(self, run: Run, outcome: Outcome) -> None:
+        """A run has ended, and its row is in the table: write its log."""
 
 
 @dataclass
@@ -44,6 +71,7 @@ class Ledger:
     """Writes finished runs into the sweep's table, many to a part."""
 
     table: Path
+    followers: Followers = field(default_factory=Followers)
     pending: list[tables.Record] = field(default_factory=list)
     written: int = 0
     _last: float = field(default_factory=time.monotonic)
@@ -59,28 +87,43 @@ class Ledger:
             for run in runs:
                 run.row = job.finished(run.config, run.place, rows.get(run.place.name, ()))
 
+    def begin(self, run: Run) -> Around:
+        """Tell the followers that a run is about to be trained, once; what a worker sets around it."""
+        if not run.begun:
+            run.begun = True
+            self.followers.begin(run)
+        return self.followers.around(run)
+
     def enter(self, run: Run, outcome: Outcome) -> None:
         """Write all that a finished run leaves in its folder, and its rows with those of others.
 
         Raises:
             ConfigError: its folder is a link.
         """
-        run.place.check_links()
-        hydra = run.place.folder / ".hydra"
+        subdir = run.job.surroundings.output_subdir
+        run.place.check_links(subdir)
+        hydra = run.place.folder / (subdir or "")
         hydra.mkdir(parents=True, exist_ok=True)
-        _write(f"{hydra}/config.yaml", run.job.yaml)
-        _write(f"{hydra}/hydra.yaml", run.job.hydra_yaml)
-        _write(f"{hydra}/overrides.yaml", dump(list(run.job.overrides)))
+        if subdir is not None:
+            _write(f"{hydra}/config.yaml", run.job.yaml)
+            _write(f"{hydra}/hydra.yaml", run.job.hydra_yaml)
+            _write(f"{hydra}/overrides.yaml", dump(list(run.job.overrides)))
         entry = job.record(run.config, run.place, outcome, run.id)
         job.write_model(run.config, run.place, outcome, entry.row["run"])
         run.row = entry.row
         self.pending.append(entry)
-        _write_log(run, outcome)
+        followed = self.followers.follows(run)
+        if not followed:
+            _write_log(run, outcome)
         if outcome.trace is not None:
             run.error = RuntimeError(outcome.columns["error"])
         if run.config.figures:
             self.flush()
-            job.draw(run.config, run.place)
+            with run.job.surroundings.around(run.place.folder, collects=False)():
+                job.draw(run.config, run.place)
+        if followed:
+            self.flush()
+            self.followers.end(run, outcome)
         elif len(self.pending) >= FLUSH_RUNS or time.monotonic() - self._last >= FLUSH_S:
             self.flush()
 
@@ -117,8 +160,9 @@ def _write_log(run: Run, outcome: Outcome) -> None:
     lines = [f"{step} {losses[step]:.6g}" for step in range(0, len(losses), PRINT_EVERY)]
     assert run.row is not None
     lines.append(outcome.trace or summary({**run.row, "dir": str(run.place.folder)}))
-    text = "".join(f"[{now}][{__name__}][INFO] {line}\n" for line in lines)
-    _write(f"{run.place.folder}/harmonic.log", text)
+    text = "".join([f"{_FORMAT.format(record)}\n" for record in outcome.records])
+    text += "".join(f"[{now}][{__name__}][INFO] {line}\n" for line in lines)
+    _write(f"{run.place.folder}/{run.job.surroundings.name}.log", text)
 
 
 def _write(path: str, text: str) -> None:

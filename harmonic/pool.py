@@ -23,6 +23,7 @@ from harmonic import ending, executors, job
 from harmonic.executors import Stopped, WorkerDied, WorkersLost
 from harmonic.job import Outcome
 from harmonic.schema import Config
+from harmonic.surroundings import UNCHANGED, Around
 from harmonic.trial import Listener, unheard
 
 BREAKAGES = 2  # pieces in whose company a worker died this often have failed
@@ -32,10 +33,10 @@ POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
 Key = TypeVar("Key")
 
 
-def train_one(config: Config, listen: Listener, begun: Outcome | None, until: int | None) -> Outcome:
+def train_one(config: Config, listen: Listener, begun: Outcome | None, until: int | None, around: Around) -> Outcome:
     """`job.train_one`, wherever the executor has it run."""
     executors.begin_piece()
-    return job.train_one(config, listen, begun, until)
+    return job.train_one(config, listen, begun, until, around)
 
 
 @dataclass
@@ -44,6 +45,7 @@ class _Piece(Generic[Key]):
     config: Config
     begun: Outcome | None
     until: int | None
+    around: Around
     breakages: int = 0
 
 
@@ -96,9 +98,16 @@ class Pool(Generic[Key]):
         """Pieces in training at present."""
         return min(sum(not future.done() for future in self._flying), self.workers)
 
-    def put(self, key: Key, config: Config, begun: Outcome | None = None, until: int | None = None) -> None:
+    def put(
+        self,
+        key: Key,
+        config: Config,
+        begun: Outcome | None = None,
+        until: int | None = None,
+        around: Around = UNCHANGED,
+    ) -> None:
         """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
-        self._submit(_Piece(key, config, begun, until))
+        self._submit(_Piece(key, config, begun, until, around))
 
     def take(self) -> Sequence[tuple[Key, Outcome]]:
         """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
@@ -132,7 +141,9 @@ class Pool(Generic[Key]):
 
     def _submit(self, piece: _Piece[Key]) -> None:
         try:
-            call = self._executor.submit(train_one, piece.config, self._listener, piece.begun, piece.until)
+            call = self._executor.submit(
+                train_one, piece.config, self._listener, piece.begun, piece.until, piece.around
+            )
         except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
             call = Future()
             call.set_exception(error)

@@ -18,14 +18,15 @@ from typing import Any, cast
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, QuotedString
+from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic.errors import ConfigError
 from harmonic.repository import ReadOnce
+from harmonic.surroundings import Surroundings, as_hydras
 
 PLAIN_SUBDIR = "${hydra.job.num}"  # the only hydra.sweep.subdir that needs no composition
 
@@ -35,7 +36,12 @@ _SETS_NUMBER = re.compile(
 )
 
 
-_OF_THE_SWEEP = ("hydra.sweeper", "hydra.launcher", "hydra.sweep.dir")  # what no job can have for itself
+_OF_THE_SWEEP = (
+    "hydra.sweeper",
+    "hydra.launcher",
+    "hydra.sweep.dir",
+    "hydra.callbacks",
+)  # what no job can have for itself
 
 Plain = dict[str, Any]  # a config, or a section of one, as plain containers
 
@@ -44,7 +50,8 @@ Plain = dict[str, Any]  # a config, or a section of one, as plain containers
 class Job:
     """One job of a sweep. overrides: the task's, without those of `hydra`; config: plain containers,
     resolved; task_text: makes the same as composed, unresolved; hydra_text: makes Hydra's part; folder:
-    where its files go. The texts are made when they are written, for a sweep may have 100,000 jobs."""
+    where its files go; surroundings: what Hydra sets around it; whole: makes all of its config, Hydra's part included.
+    The texts are made when they are written, for a sweep may have 100,000 jobs."""
 
     number: int
     overrides: Sequence[str]
@@ -52,6 +59,8 @@ class Job:
     task_text: Callable[[], str]
     hydra_text: Callable[[], str]
     folder: Path
+    surroundings: Surroundings
+    whole: Callable[[], DictConfig]
 
     @property
     def yaml(self) -> str:
@@ -177,6 +186,7 @@ class _Base:
     """A composed job on which the values of others are laid."""
 
     def __init__(self, composed: DictConfig) -> None:
+        self._composed = composed
         self._task, self._hydra = _split(composed)
         self._template = _template(self._hydra)
         self._dirname = cast(dict[str, Any], OmegaConf.to_container(self._hydra.hydra.job.config.override_dirname))
@@ -188,6 +198,14 @@ class _Base:
         """Whether nothing in it depends on Hydra's part, which differs from job to job."""
         sweep = cast(dict[str, Any], OmegaConf.to_container(self._hydra.hydra.sweep))
         return "${hydra" not in OmegaConf.to_yaml(self._task).replace(" ", "") and sweep["subdir"] == PLAIN_SUBDIR
+
+    @cached_property
+    def _surroundings(self) -> Surroundings | None:
+        """What Hydra sets around every job; None: something in it depends on the job."""
+        plain = cast(dict[str, Any], OmegaConf.to_container(self._hydra))["hydra"]
+        job = plain["job"]
+        asked = [job["name"], job["chdir"], job["env_set"], plain["output_subdir"], plain["verbose"]]
+        return None if "${" in repr(asked) else Surroundings.of(self._composed)
 
     @cached_property
     def _constant(self) -> Plain | None:
@@ -204,16 +222,38 @@ class _Base:
         folder: Path,
     ) -> Job:
         hydra = partial(self._fill, number, overrides, parsed, folder)
+        whole = partial(self._whole, number, overrides, parsed, plain, folder)
+        around = self._surroundings or Surroundings.of(whole())
         if self._constant is None:
             for override in plain:
                 self._set(override)
-            resolved = cast(Plain, OmegaConf.to_container(self._task, resolve=True, throw_on_missing=True))
+            with env_override(dict(around.env)):
+                resolved = cast(Plain, OmegaConf.to_container(self._task, resolve=True, throw_on_missing=True))
             text = dump(OmegaConf.to_container(self._task))  # now, for the next job sets other values
-            return Job(number, overrides, resolved, lambda: text, hydra, folder)
+            return Job(number, overrides, resolved, lambda: text, hydra, folder, around, whole)
         config = self._constant
         for override in plain:
             config = _laid(config, override.key_or_group.split("."), self._leaf(override))
-        return Job(number, overrides, config, partial(self._dump, config), hydra, folder)
+        return Job(number, overrides, config, partial(self._dump, config), hydra, folder, around, whole)
+
+    def _whole(
+        self,
+        number: int,
+        overrides: Sequence[str],
+        parsed: Sequence[Override],
+        plain: Sequence[Override],
+        folder: Path,
+    ) -> DictConfig:
+        """All of a job's config, as Hydra has it while the job runs."""
+        composed = copy.deepcopy(self._composed)
+        for override in plain:
+            OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
+        with read_write(composed.hydra), open_dict(composed.hydra):
+            composed.hydra.job.num, composed.hydra.job.id = number, str(number)
+            composed.hydra.job.override_dirname = get_overrides_dirname(list(parsed), **self._dirname)
+            composed.hydra.overrides.task = list(overrides)
+            composed.hydra.runtime.output_dir = str(folder)
+        return composed
 
     def _set(self, override: Override) -> None:
         OmegaConf.update(self._task, override.key_or_group, override.value(), merge=True)
@@ -252,20 +292,25 @@ def _laid(config: Plain, path: Sequence[str], value: Any) -> Plain:
 
 def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Path, below: str) -> Job:
     """A job from its own composition alone."""
-    config = HydraConfig.instance()
-    before = config.cfg
-    config.set_config(composed)
-    try:
+    with as_hydras(composed):
         folder = home / str(composed.hydra.sweep.subdir) / below
         with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
             composed.hydra.runtime.output_dir = str(folder)
-        config.set_config(composed)
+    around = Surroundings.of(composed)
+    with as_hydras(composed), env_override(dict(around.env)):
         task, hydra = _split(composed)
-        resolved = OmegaConf.to_container(task, resolve=True, throw_on_missing=True)
+        resolved = cast(Plain, OmegaConf.to_container(task, resolve=True, throw_on_missing=True))
         text, hydra_text = OmegaConf.to_yaml(task), OmegaConf.to_yaml(hydra)
-        return Job(number, overrides, cast(Plain, resolved), lambda: text, lambda: hydra_text, folder)
-    finally:
-        config.cfg = before
+    now = copy.copy(composed._metadata.resolver_cache)
+
+    def whole() -> DictConfig:
+        """From the texts, which are smaller than the config."""
+        read = OmegaConf.create(f"{text}{hydra_text}")
+        assert isinstance(read, DictConfig)
+        read._metadata.resolver_cache = now
+        return read
+
+    return Job(number, overrides, resolved, lambda: text, lambda: hydra_text, folder, around, whole)
 
 
 def _plain(config: DictConfig, key: str) -> Any:

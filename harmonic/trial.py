@@ -105,6 +105,11 @@ def _plane(section: str, mass: float) -> tuple[Data, Regions]:
         raise ConfigError(f"data must have a density and a truth; {data.says(law, error)}") from error
 
 
+def forget() -> None:
+    """Build anew what runs share: another environment may make something else of the same config."""
+    _plane.cache_clear()
+
+
 def check(config: Config, here: bool = True) -> None:
     """Refuse what only building finds, as the start of a run does.
 

@@ -14,6 +14,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from hydra.types import TaskFunction
+from omegaconf import DictConfig, OmegaConf
 from torch import Generator, Tensor, nn
 
 from harmonic import cli, load_curves, load_runs
@@ -184,3 +189,66 @@ class Minimal(Executor):
 
     def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
         """There is nothing to end."""
+
+
+class Watched(nn.Sequential):
+    """A module that depends on the environment, and tells its log of every pass where it stands."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(2, 1))
+        self.scale = float(os.environ.get("HARMONIC_TEST_SCALE", "1"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) > 3:
+            logging.getLogger("watched").info("a pass in %s, scale %g", Path.cwd().name, self.scale)
+            logging.getLogger("watched").debug("of %d points", len(x))
+        value: Tensor = self[0](x)
+        return value * self.scale
+
+
+CALLS: list[dict[str, Any]] = []
+
+
+class Follower(Callback):
+    """Remembers in CALLS what Hydra tells it of jobs."""
+
+    def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **_kwargs: Any) -> None:
+        self._remember("start", config, task=task_function.__name__)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_kwargs: Any) -> None:
+        self._remember(
+            "end",
+            config,
+            status=job_return.status,
+            value=job_return._return_value,
+            cfg=OmegaConf.to_container(job_return.cfg) if job_return.cfg is not None else None,
+            name=job_return.task_name,
+            overrides=list(job_return.overrides or ()),
+            stood=Path(str(job_return.working_dir)).name,
+            same=job_return.hydra_cfg is not None and job_return.hydra_cfg.hydra.job == config.hydra.job,
+        )
+
+    def _remember(self, event: str, config: DictConfig, **more: Any) -> None:
+        plain = OmegaConf.to_container(config)
+        assert isinstance(plain, dict)
+        hydra = plain.pop("hydra")
+        logging.getLogger("follower").info("%s of %d", event, config.hydra.job.num)
+        CALLS.append(
+            {
+                "event": event,
+                "config": plain,
+                "job": hydra["job"],
+                "overrides": hydra["overrides"]["task"],
+                "folder": Path(config.hydra.runtime.output_dir).name,
+                "its own": HydraConfig.get().job.num == config.hydra.job.num,
+                "environment": os.environ.get("HARMONIC_TEST_SCALE"),
+                "stands in": Path.cwd().name,
+                **more,
+            }
+        )
+
+
+class Ended(Follower):
+    """Hears of ends alone."""
+
+    on_job_start = Callback.on_job_start

@@ -16,7 +16,7 @@ from harmonic.errors import ConfigError
 from harmonic.executors import workers_or_cores
 from harmonic.job import Outcome, Place
 from harmonic.launch import checked
-from harmonic.ledger import Ledger
+from harmonic.ledger import Followers, Ledger
 from harmonic.pool import Pool
 from harmonic.search.candidate import Piece, Replicate
 from harmonic.snapshot import Snapshot
@@ -72,19 +72,26 @@ class Streaming(Crew):
         seeds: of the replicates; empty: the config's own.
         keeps_rows: whether a run that is in the table already need not be trained again.
         here: whether the executor trains on this machine.
+        followers: of the runs.
     """
 
     def __init__(
-        self, snapshot: Snapshot, build: Callable[[], Executor], seeds: Sequence[int], keeps_rows: bool, here: bool
+        self,
+        snapshot: Snapshot,
+        build: Callable[[], Executor],
+        seeds: Sequence[int],
+        keeps_rows: bool,
+        here: bool,
+        followers: Followers,
     ) -> None:
         self._snapshot, self._seeds, self._keeps_rows, self._here = snapshot, seeds, keeps_rows, here
-        self._ledger = Ledger(snapshot.home / tables.FOLDER)
+        self._ledger = Ledger(snapshot.home / tables.FOLDER, followers)
         self._rows = tables.by_folder(tables.read_rows(self._ledger.table))
         self._trials: dict[str, int | None] = {name: rows[-1]["trial"] for name, rows in self._rows.items()}
         self._build = build
 
     def __enter__(self) -> Streaming:
-        self._pool = Pool[Piece](self._build)
+        self._pool = Pool[Piece](self._build, width=1 if self._ledger.followers.one_by_one else None)
         return self
 
     def __exit__(
@@ -127,8 +134,9 @@ class Streaming(Crew):
         return made
 
     def put(self, piece: Piece) -> None:
-        assert piece.replicate.run is not None
-        self._pool.put(piece, piece.replicate.run.config, piece.replicate.outcome, piece.until)
+        run = piece.replicate.run
+        assert run is not None
+        self._pool.put(piece, run.config, piece.replicate.outcome, piece.until, self._ledger.begin(run))
 
     def take(self) -> Sequence[tuple[Piece, Outcome]]:
         return self._pool.take()

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from harmonic.job import Place
 from harmonic.launch import checked, launch
-from harmonic.ledger import Ledger, Run
+from harmonic.ledger import Followers, Ledger, Run
 from harmonic.progress import SweepProgress, say
 from harmonic.search.crews import by_seed
 from harmonic.search.space import Space
@@ -35,12 +35,14 @@ def confirm(
     snapshot: Snapshot,
     build: Callable[[], Executor],
     here: bool,
+    followers: Followers,
 ) -> list[Run]:
     """Train a trial's configuration from fresh seeds; those that are there already are not trained again.
 
     Args:
         build: makes the executor.
         here: whether that trains on this machine.
+        followers: of the runs.
 
     Raises:
         Interrupted: on SIGINT; what is finished is written.
@@ -53,7 +55,7 @@ def confirm(
         place = Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)
         runs.append(checked(one, place, here))
     Ledger(home / FOLDER).adopt(runs)
-    launch(runs, build, SweepProgress())
+    launch(runs, build, SweepProgress(), followers=followers)
     return runs
 
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from harmonic import ending, tables
 from harmonic.errors import ConfigError, StorageLost
 from harmonic.executors import WorkersLost
-from harmonic.hydra_jobs import build_executor, trains_here
+from harmonic.hydra_jobs import HydrasFollowers, build_executor, trains_here
 from harmonic.job import Place
 from harmonic.launch import Interrupted, checked
 from harmonic.ledger import verify_rows
@@ -43,6 +43,7 @@ from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journ
 from harmonic.search.tryout import try_out
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
+from harmonic.surroundings import Surroundings
 
 PROBE = 10**9 + 7  # a trial's number that no value of a config is likely to hold
 RECONNECTIONS = 10  # of one sweep to the storage of its study
@@ -135,6 +136,8 @@ class Sweep:
         progress.begin(max(settings.n_trials, there), there)
         if there >= settings.n_trials:
             say(console, f"nothing to do: n_trials={settings.n_trials}, and the study has {there} finished trials")
+        if self.streams and self.followers.one_by_one:
+            say(console, f"one run at a time: {self.followers.one_by_one}")
         judge = Judge(study, self.pruner)
         share, owner = Alone(study, settings.n_trials), None
         if settings.storage is not None:
@@ -168,7 +171,10 @@ class Sweep:
         results.tell(study, self.home, self.objectives, solutions, self.trains)
         if settings.fresh_seeds and solutions and seat.first:
             best, seeds = study.best_trial, settings.fresh_seeds
-            fresh.tell(console, fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here))
+            fresh.tell(
+                console,
+                fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.followers),
+            )
         verify_rows(table, {run: f"trial {one.number}" for run, one in results.named(study, owner).items()})
 
     def _again(self, best: FrozenTrial) -> str | None:
@@ -188,7 +194,7 @@ class Sweep:
         if not self.streams:
             return Batches(self.launcher, self.home, settings.seeds, settings.n_jobs, self.objectives)
         keeps_rows = not prunes_steps(settings.pruner)  # where rungs are reported, all seeds must come by them
-        return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows, self.here)
+        return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows, self.here, self.followers)
 
     def _executor(self) -> Executor:
         return build_executor(self.launcher.executor)  # type: ignore[attr-defined]
@@ -228,10 +234,14 @@ class Sweep:
         if several and (settings.target is not None or settings.patience is not None):
             raise ConfigError("hydra.sweeper.target and patience need one objective; got " + ", ".join(self.objectives))
         self.here = trains_here(self.launcher)
+        asked = list[Surroundings]()
         for corner in self.space.corners() if self.trains else ():
             one = self.snapshot.job(0, self.space.overrides(corner))
             checked(one, Place(one.folder, self.home), self.here)
+            asked.append(one.surroundings)
             self._check_folder(corner)
+        if self.streams:
+            self.followers = self._followed_by(HydrasFollowers(self.launcher, asked))
 
     def _check_folder(self, corner: Mapping[str, Any]) -> None:
         """Refuse a `hydra.sweep.subdir` that may give two trials one folder. Two may draw the same values, so that the
@@ -242,6 +252,21 @@ class Sweep:
             rule = "a folder of its own for each trial, as ${hydra.job.num} in it gives, and none of a search's own"
             given = OmegaConf.to_container(self.master.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
             raise ConfigError.broken("hydra.sweep.subdir", rule, given)
+
+    def _followed_by(self, followers: HydrasFollowers) -> HydrasFollowers:
+        """Those who follow the runs, if each is trained from its begin to its end without another in between.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        several = len(self.settings.seeds) > 1
+        if followers.one_by_one and several and (prunes_steps(self.settings.pruner) or self.settings.storage):
+            raise ConfigError(
+                f"one run at a time must be trained ({followers.one_by_one}); got several hydra.sweeper.seeds that "
+                "are trained in turns for a pruner of steps, or written together for a hydra.sweeper.storage: take one "
+                "seed, or hydra/launcher=basic"
+            )
+        return followers
 
     def _check_fresh(self, several: bool) -> None:
         known: set[Any] = set(self.settings.seeds) or {base.get("seed") for base in self.bases}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -26,6 +27,19 @@ class HarmonicLauncher(BasicLauncher):
         self.checked: Sequence[Any] | None = None  # the runs of all batches, where the sweeper has checked them
         self._rows: dict[str, str] = {}  # of all batches: the folder of each run by its id
 
+    @cached_property
+    def workers(self) -> Any:
+        """What trains side by side, an `executors.Workers`.
+
+        Raises:
+            ConfigError: the executor cannot be had as configured.
+        """
+        from harmonic.executors import Workers
+        from harmonic.hydra_jobs import build_executor
+
+        with build_executor(self.executor) as built:
+            return Workers.of(built)
+
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; their returns in the order of the jobs, the exception of a failed one in its own."""
         assert self.config is not None
@@ -38,4 +52,4 @@ class HarmonicLauncher(BasicLauncher):
             runs = check(self.hydra_context, self.config, self, job_overrides, initial_job_idx)
         else:
             runs = list(self.checked[initial_job_idx : initial_job_idx + len(job_overrides)])
-        return launch(self.config, self.executor, runs, self._rows)
+        return launch(self, runs, self._rows)
