@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.search.samplers import asked
+from harmonic.search.study import PRUNING
 
 
 class Judge:
@@ -26,7 +27,7 @@ class Judge:
         self._shadow: Study | None = None
         if len(study.directions) > 1:
             self._shadow = optuna.create_study(
-                storage=study._storage, study_name=f"{study.study_name}-pruning", pruner=pruner,
+                storage=study._storage, study_name=study.study_name + PRUNING, pruner=pruner,
                 sampler=optuna.samplers.RandomSampler(), load_if_exists=True,
             )  # fmt: skip
         self._trials: dict[int, Trial] = {}

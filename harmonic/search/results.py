@@ -18,7 +18,7 @@ from harmonic import tables
 from harmonic.compose import repeat
 from harmonic.errors import ConfigError
 from harmonic.progress import close, say, shown
-from harmonic.search.study import FINISHED, OWNER, kept, lost
+from harmonic.search.study import FINISHED, OWNER, kept, lost, parameters
 from harmonic.snapshot import Job
 from harmonic.tables import write_atomically
 
@@ -93,7 +93,7 @@ def mark_front(study: Study, table: Path) -> None:
 
 
 def _solution(one: FrozenTrial, home: Path, again: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"params": dict(one.params), "values": list(one.values), "trial": one.number}
+    found: dict[str, Any] = {"params": parameters(one), "values": list(one.values), "trial": one.number}
     if spread := kept(one).get("spread"):
         found["spread"] = list(spread)
     if "dir" in kept(one) and (home / kept(one)["dir"]).is_dir():  # another sweeper's may lie elsewhere

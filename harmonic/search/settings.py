@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -134,6 +135,30 @@ def _seeds(key: str, value: Any) -> Sequence[int]:
     if not valid or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < SEEDS for s in seeds):
         raise _broken(key, f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value)
     return list(seeds)
+
+
+def database_file(url: str | None) -> Path | None:
+    """The file of an SQLite database; None: it is none, or is kept in memory."""
+    try:
+        parsed = make_url(url or "")
+    except (ArgumentError, ValueError):
+        return None
+    named = parsed.database
+    if parsed.get_backend_name() != "sqlite" or not named or named == ":memory:" or named.startswith("file:"):
+        return None
+    return Path(named)
+
+
+def absolute(url: str | None, cwd: Path) -> str | None:
+    """A storage's URL, which means the same in whatever folder it is read.
+
+    Args:
+        cwd: where it was given, to which the path of an SQLite database is relative.
+    """
+    file = database_file(url)
+    if url is None or file is None or file.is_absolute():
+        return url
+    return make_url(url).set(database=str(cwd / file)).render_as_string(hide_password=False)
 
 
 def public(url: str | None) -> str:

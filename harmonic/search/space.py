@@ -29,6 +29,7 @@ from hydra.core.override_parser.types import (
     Sweep,
     Transformer,
 )
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
@@ -159,6 +160,30 @@ class Space:
         first = {one.name: one.ends[0] for one in self.groups}
         others = [{**first, one.name: option} for one in self.groups for option in list(one.options)[1:]]
         return [first, *others]
+
+    def alike(self, name: str, text: str) -> bool:
+        """Whether a range that was written otherwise is that of this parameter."""
+        one = next((one for one in self.parameters if one.name == name), None)
+        if one is None:
+            return False
+        try:
+            other = _parameter(OverridesParser.create().parse_override(f"{one.key}={text}"), one.group)
+        except (ConfigError, HydraException):  # from another version, or damaged
+            return False
+        same = dict(other.options) == dict(one.options)
+        return same and (bool(one.options) or other.distribution == one.distribution)
+
+    def reorder(self, name: str, choices: Sequence[Any]) -> bool:
+        """Take the options of a choice in this order, if it has the same; whether it had another."""
+        for index, one in enumerate(self._settings):
+            if isinstance(one, Parameter) and one.name == name and set(choices) == set(one.options) != set():
+                if list(choices) == list(one.options):
+                    return False
+                options = {choice: one.options[choice] for choice in choices}
+                distribution = CategoricalDistribution(tuple(options))
+                self._settings[index] = replace(one, options=options, distribution=distribution)
+                return True
+        return False
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Values for a trial, by name.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import configure_log
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.study import StudyDirection
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from harmonic import ending, tables
 from harmonic.errors import ConfigError, StorageLost
@@ -33,13 +36,24 @@ from harmonic.progress import SweepProgress, say
 from harmonic.search import fresh, results
 from harmonic.search.candidate import Replicate, Stage, plan
 from harmonic.search.crews import Batches, Crew, Streaming
+from harmonic.search.journal import mend_journal
 from harmonic.search.judge import Judge
 from harmonic.search.loop import Search
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
-from harmonic.search.settings import Settings, public
+from harmonic.search.settings import Settings, absolute, public
 from harmonic.search.share import Alone, Shared
 from harmonic.search.space import Space
-from harmonic.search.study import JOURNAL, Identity, agree, finished, mend_journal, open_study
+from harmonic.search.study import (
+    JOURNAL,
+    Identity,
+    agree,
+    carry_over,
+    changed_at,
+    finished,
+    open_study,
+    remember,
+    take_order,
+)
 from harmonic.search.tryout import try_out
 from harmonic.seat import Seat
 from harmonic.snapshot import Snapshot
@@ -79,7 +93,9 @@ class Sweep:
         assert isinstance(context.config_loader, ConfigLoaderImpl)
         self.master, self.launcher, self.trains = master, launcher, trains
         self.streams = trains and getattr(launcher, "checks_jobs", False)
-        self.settings = Settings.checked(section)
+        checked_settings = Settings.checked(section)
+        storage = absolute(checked_settings.storage, Path(str(master.hydra.runtime.cwd)))
+        self.settings = replace(checked_settings, storage=storage)
         self.snapshot = Snapshot(context.config_loader, master)
         self.home = self.snapshot.home
         self.space = Space(self.settings.params, arguments, context.config_loader, self.snapshot.compose)
@@ -104,7 +120,7 @@ class Sweep:
             for _ in range(RECONNECTIONS):
                 try:
                     return self._search(seat)
-                except StorageInternalError as error:
+                except (StorageInternalError, DBAPIError) as error:
                     lost = error
                 if ending.code() is not None:
                     raise Interrupted("interrupted: what is finished is kept; the storage did not answer any more")
@@ -119,6 +135,8 @@ class Sweep:
     def _storage_answers(self) -> bool:
         try:
             open_study(self.settings, self.home, self.sampler, self.pruner)
+        except StorageInternalError:  # lost once more
+            return True
         except ConfigError:
             return False
         return True
@@ -128,9 +146,10 @@ class Sweep:
         if settings.storage is None and (mended := mend_journal(self.home / JOURNAL)):
             say(console, mended)
         study = open_study(settings, self.home, self.sampler, self.pruner)
-        for change in agree(study, self._identity(), settings.allow_changes):
-            say(console, f"changed: {change}")
-        tables.write_atomically(self.home / "multirun.yaml", OmegaConf.to_yaml(self.master).encode())
+        if take_order(study, self.space):
+            self.sampler = study.sampler = build_sampler(settings.sampler, self.space)
+        study = self._agreed(study, console)
+        tables.write_atomically(self.home / "multirun.yaml", OmegaConf.to_yaml(self._recorded(study)).encode())
         there = finished(study)
         progress = SweepProgress(console, unit="trials")
         progress.begin(max(settings.n_trials, there), there)
@@ -144,7 +163,9 @@ class Sweep:
             owner = seat.owner
             share = Shared(study, settings.n_trials, owner, settings.heartbeat)
         table = self.home / tables.FOLDER
-        if rowless := results.rowless(study, table, owner):
+        # what was trained under another space or config cannot be trained again; it is named at the end
+        rowless = [one for one in results.rowless(study, table, owner) if one.number >= changed_at(study)]
+        if rowless:
             say(console, f"{len(rowless)} trials have rows that are missing in the table: their runs are trained again")
         with progress, share, self._crew() as crew:
             search = Search(
@@ -163,23 +184,57 @@ class Sweep:
                     raise WorkersLost(f"{error}; {kept}") from error
                 raise Interrupted(f"interrupted: {kept}") from None
             finally:
-                solutions = results.write(study, self.home, self.objectives, self._again)
+                solutions = results.write(study, self.home, self.objectives, partial(self._again, study))
                 if self.streams:  # else a row's `trial` is a job's number
                     results.mark_lost(study, table)
         if search.ended:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions, self.trains)
         if settings.fresh_seeds and solutions and seat.first:
-            best, seeds = study.best_trial, settings.fresh_seeds
-            fresh.tell(
-                console,
-                fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.followers),
-            )
+            self._confirm(study, console)
         verify_rows(table, {run: f"trial {one.number}" for run, one in results.named(study, owner).items()})
 
-    def _again(self, best: FrozenTrial) -> str | None:
-        if not self.streams:
-            return None  # another application's task, or one that another launcher composes
+    def _confirm(self, study: Study, console: Console) -> None:
+        """Train the best from fresh seeds."""
+        best, seeds = study.best_trial, self.settings.fresh_seeds
+        if best.number < changed_at(study):
+            say(console, f"not trained from fresh seeds: trial {best.number} has another space or config than now")
+            return
+        fresh.tell(
+            console,
+            fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.followers),
+        )
+
+    def _agreed(self, study: Study, console: Console) -> Study:
+        """The study, if it goes on under this sweep's space and config."""
+        settings, identity = self.settings, self._identity()
+        changes, clashing = agree(study, identity, self.space, settings.allow_changes)
+        if clashing and settings.storage is not None:
+            raise ConfigError(
+                "in a storage that sweepers share the options, the kind and the scale of a parameter stay as they are; "
+                f"got others for {', '.join(clashing)}: choose another hydra.sweeper.study_name"
+            )
+        for change in changes:
+            say(console, f"changed: {change}")
+        if clashing:
+            say(console, carry_over(study, self.home, identity, self.space, clashing))
+            return open_study(settings, self.home, self.sampler, self.pruner)
+        remember(study, identity, bool(changes))
+        return study
+
+    def _recorded(self, study: Study) -> DictConfig:
+        """What the folder keeps of this call: where others share the study, with its name and its whole address."""
+        if self.settings.storage is None:
+            return self.master
+        recorded = copy.deepcopy(self.master)
+        with read_write(recorded), open_dict(recorded):
+            recorded.hydra.sweeper.study_name = study.study_name
+            recorded.hydra.sweeper.storage = self.settings.storage
+        return recorded
+
+    def _again(self, study: Study, best: FrozenTrial) -> str | None:
+        if not self.streams or best.number < changed_at(study):
+            return None  # another application's task, one that another launcher composes, or another config
         return results.command(self.snapshot.job(best.number, self.space.overrides(best.params)), self.settings.seeds)
 
     def _kept(self, trials: int) -> str:
