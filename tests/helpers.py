@@ -252,3 +252,12 @@ class Ended(Follower):
     """Hears of ends alone."""
 
     on_job_start = Callback.on_job_start
+
+
+class Even(nn.Sequential):
+    """A module that can be built with an even width only."""
+
+    def __init__(self, width: int) -> None:
+        if width % 2:
+            raise ValueError(f"{width} is odd")
+        super().__init__(nn.Linear(2, width), nn.Linear(width, 1))

@@ -21,6 +21,7 @@ from rich.console import Console
 from harmonic import data, load_model, load_runs, models, optimizers
 from harmonic.errors import ConfigError
 from harmonic.progress import SweepProgress
+from harmonic.search.study import load_study
 from harmonic.trial import check
 from helpers import CommandLine, config, files, results
 from process import Command, left_running
@@ -122,6 +123,21 @@ def test_one_wrong_batch_refuses_the_sweep(harmonic_command: CommandLine) -> Non
     assert refused.code == 2
     assert "(in job 2: +optimizer.weight_decay=-1" in refused.err
     assert not list(harmonic_command.folder.iterdir())
+
+
+def test_a_drawn_value_that_cannot_be_built_fails_its_trial_alone(harmonic_command: CommandLine) -> None:
+    """The ends of the space are sound; what lies between is found when it is drawn."""
+    done = harmonic_command(
+        "-m", "~model", "+model={_target_: helpers.Even}", "+model.width=range(2,5)", *SMALL, "hydra.sweep.dir=sweep",
+        "hydra/sweeper=harmonic", "hydra.sweeper.sampler._target_=optuna.samplers.GridSampler",
+        "hydra.sweeper.n_trials=3", "hydra.sweeper.max_failure_rate=0.5",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    trials = load_study(harmonic_command.folder / "sweep").get_trials()
+    assert {one.params["model.width"]: one.state.name for one in trials} == {2: "COMPLETE", 3: "FAIL", 4: "COMPLETE"}
+    (failed,) = [one for one in trials if one.state.name == "FAIL"]
+    assert "ValueError: 3 is odd" in str(failed.user_attrs)
+    assert sorted(load_runs(harmonic_command.folder / "sweep")["model.width"]) == [2, 4]
 
 
 def test_what_is_sound_is_built_once_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:

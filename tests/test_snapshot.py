@@ -12,9 +12,10 @@ from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -56,6 +57,16 @@ VALUES: dict[str, list[str | None]] = {
     "+experiment": ["post_sgd", "post_deep"],
     "hydra.sweep.subdir": ["x${hydra.job.num}", "${hydra.job.override_dirname}"],
     "hydra/job_logging": ["default"],
+    "hydra.output_subdir": ["null", "elsewhere"],
+    "hydra.job.name": ["mine", "j${hydra.job.num}"],
+    "+hydra.job.env_set.HARMONIC_TEST": ["'7'", "n${hydra.job.num}"],
+    "+data.told": [
+        "'${oc.env:HARMONIC_TEST,unset}'",
+        "'${hydra:job.num}'",
+        "'${hydra:runtime.output_dir}/x'",
+        "'${hydra:job.env_set}'",
+        "'${now:%Y}'",
+    ],
 }
 
 PAIRS = [(key, value) for key, values in VALUES.items() for value in values]
@@ -97,12 +108,28 @@ def by_hydra(loader: ConfigLoaderImpl, overrides: list[str], number: int) -> dic
     hydra = yaml.safe_load(OmegaConf.to_yaml(OmegaConf.masked_copy(composed, "hydra")))
     task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     HydraConfig.instance().set_config(composed)
+    with env_override(HydraConfig.get().job.env_set):
+        resolved = OmegaConf.to_container(task, resolve=True)
     return {
-        "config": OmegaConf.to_container(task, resolve=True),
+        "config": resolved,
         "yaml": OmegaConf.to_container(task),
         "hydra": hydra,
         "folder": folder,
     }
+
+
+@given(override_sets)
+@settings(max_examples=15)
+def test_the_whole_of_a_job_is_what_it_was_composed_of(snapshot: Snapshot, overrides: list[str]) -> None:
+    try:
+        job = snapshot.job(3, overrides)
+    except Exception:  # the law above holds what is refused
+        return
+    whole = OmegaConf.to_container(job.whole())
+    assert isinstance(whole, dict)
+    hydra = whole.pop("hydra")
+    assert repr(whole) == repr(OmegaConf.to_container(OmegaConf.create(job.yaml)))
+    assert repr(hydra) == repr(OmegaConf.to_container(OmegaConf.create(job.hydra_yaml).hydra))
 
 
 def parts(job: Job) -> dict[str, Any]:
@@ -114,6 +141,7 @@ def parts(job: Job) -> dict[str, Any]:
     }
 
 
+@example([["+data.told='${oc.env:HARMONIC_TEST,unset}'", "+hydra.job.env_set.HARMONIC_TEST='7'"]])
 @given(st.lists(override_sets, min_size=1, max_size=3))
 @settings(max_examples=25)
 def test_every_job_is_composed_as_hydra_does(

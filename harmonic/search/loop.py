@@ -139,20 +139,23 @@ class Search:
         return self.ended is None
 
     def _take_up(self, trial: Trial) -> Candidate | None:
-        """Train a trial from now on; None: it was enqueued with values that cannot be trained, and has failed."""
+        """Train a trial from now on; None: its values cannot be trained, and it has failed."""
         values = None
         try:
             values = self.space.suggest(trial)
             replicates = self.crew.replicates(trial.number, self.space.overrides(values))
         except ConfigError as error:
             enqueued = bool(trial._fixed_params)
-            if enqueued or values is not None:
-                trial.set_user_attr(KEPT, {"status": "failed", "error": str(error)})
-                self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
-                self.share.told(trial)
-            if not enqueued:
+            if not enqueued and values is None:
                 raise
+            trial.set_user_attr(KEPT, {"status": "failed", "error": str(error)})
+            self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
+            self.share.told(trial)
             self.progress.finished("failed", self._note)
+            if not enqueued:  # what was drawn counts as any failure does
+                self._told += 1
+                self._errors.append(str(error))
+                self._check_failures()
             return None
         self.flying.append(Candidate(trial, values, replicates, self.stages(replicates), self.objectives))
         return self.flying[-1]
