@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log
 from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from harmonic import job, progress
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
@@ -107,7 +107,7 @@ class HydrasFollowers(Followers):
         if not self.follows(run):
             return
         run.place.folder.mkdir(parents=True, exist_ok=True)
-        whole, wanted = run.job.whole(), run.job.surroundings
+        whole, wanted = _whole(run), run.job.surroundings
         with as_hydras(whole), wanted.around(run.place.folder, collects=False)():
             configure_log(whole.hydra.job_logging, whole.hydra.verbose)
             self._callbacks.on_job_start(config=whole, task_function=self._task)
@@ -115,7 +115,7 @@ class HydrasFollowers(Followers):
             configure_log(self._hydra.hydra_logging, self._hydra.verbose)
 
     def end(self, run: Run, outcome: Outcome) -> None:
-        whole = run.job.whole()
+        whole = _whole(run)
         with as_hydras(whole), replace(run.job.surroundings, env={}).around(run.place.folder, collects=False)():
             if self._workers is not Workers.THREADS:
                 configure_log(whole.hydra.job_logging, whole.hydra.verbose)
@@ -164,6 +164,14 @@ def build_executor(executor: Any) -> Executor:
     if not isinstance(built, Executor):
         raise ConfigError(f"{rule}; got {built!r}")
     return built
+
+
+def _whole(run: Run) -> DictConfig:
+    """The config of a run's job, in the place of the run: one from a fresh seed does not lie where its trial does."""
+    whole = run.job.whole()
+    with read_write(whole.hydra), open_dict(whole.hydra):
+        whole.hydra.runtime.output_dir = str(run.place.folder)
+    return whole
 
 
 def _log(run: Run, outcome: Outcome) -> None:

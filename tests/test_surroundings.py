@@ -123,3 +123,14 @@ def test_a_callback_of_starts_is_refused_where_seeds_are_trained_in_turns(harmon
     assert refused.code == 2
     assert "one run at a time must be trained (hydra.callbacks have on_job_start" in refused.err
     assert not list(harmonic_command.folder.iterdir())
+
+
+def test_a_run_from_a_fresh_seed_has_its_log_in_its_own_folder(harmonic_command: CommandLine) -> None:
+    search = ("hydra/sweeper=harmonic", "region.mass=choice(0.8,0.9)", "hydra.sweeper.n_trials=1")
+    fresh = ("hydra.sweeper.fresh_seeds=[5,6]", "hydra.sweep.dir=sweep", "hydra/job_logging=default")
+    assert harmonic_command("-m", *SMALL, *search, *fresh).code == 0
+    logs = sorted(harmonic_command.folder.rglob("*.log"))
+    assert [str(path.parent.relative_to(harmonic_command.folder / "sweep")) for path in logs] == [
+        "0", "fresh/0/5", "fresh/0/6",
+    ]  # fmt: skip
+    assert all(path.read_text().count("final loss") == 1 for path in logs)
