@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from harmonic.job import Place, execute
 from harmonic.post.__main__ import main
 from harmonic.schema import Config
 from harmonic.trial import Trial, train
+from sown import record, sweep
 
 # Published numbers outside the range of the seeds below, with their percentile among them.
 SEEDS = range(64)
@@ -97,6 +99,80 @@ def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytes
         ["post_adam", "900"],
         ["post_deep", "1900"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (8, r"of the\s41 losses that the post printed, (\d+) lie in it, and a post .* would have (\d+)\soutside"),
+        (64, r"With 64\sseeds .*, (\d+) of the 41 lie in the band .*, with (\d+) expected\soutside"),
+    ],
+)
+def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
+    replicates: Path, capsys: pytest.CaptureFixture[str], seeds: int, said: str
+) -> None:
+    runs, curves = loading.load_runs(replicates), loading.load_curves(replicates)
+    verdict = post.judge(runs[runs["seed"] < seeds], curves)
+    assert verdict is not None
+    found = re.search(said, Path(__file__).parents[1].joinpath("README.md").read_text(), re.DOTALL)
+    assert found is not None
+    assert 41 - verdict.outside == pytest.approx(int(found[1]), abs=1)  # another machine's last bit
+    assert verdict.expected == pytest.approx(int(found[2]), abs=0.5)
+    if seeds == len(SEEDS):
+        main(str(replicates))
+        assert str(verdict) in capsys.readouterr().out
+
+
+def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(replicates: Path) -> None:
+    runs, curves = loading.load_runs(replicates), loading.load_curves(replicates)
+    for seeds, tail in ((8, 0.0), (64, 2.5)):
+        table = post.compare(runs[runs["seed"] < seeds], curves)
+        outside = (table["published"] < table["low"]) | (table["published"] > table["high"])
+        assert outside.sum() == post.judge(runs[runs["seed"] < seeds], curves).outside  # type: ignore[union-attr]
+        assert (outside == ((table["percentile"] <= tail) | (table["percentile"] >= 100 - tail))).all()
+
+
+def test_what_is_missing_is_no_reason_to_say_nothing_of_the_rest(replicates: Path) -> None:
+    runs, curves = loading.load_runs(replicates), loading.load_curves(replicates)
+    labels = post.label(runs)
+    eight = runs[(runs["seed"] < 8) & ((labels != "post_deep") | (runs["seed"] < 2))]
+    verdict = post.judge(eight, curves)
+    assert verdict is not None
+    assert (verdict.experiments, verdict.printed, verdict.seeds) == (("post_sgd", "post_adam"), 21, 8)
+    assert str(verdict).startswith("Of the 21 losses that the post printed of post_sgd and post_adam, ")
+    assert "the range of our 8 seeds" in str(verdict)
+    assert "%" not in str(verdict).partition("and a 95 % band takes 39")[0]
+    twice = pd.concat([eight, eight.assign(run=eight["run"] + "again")])
+    assert post.judge(twice, curves) == verdict
+    assert post.judge(runs[runs["seed"] < 2], curves) is None
+
+
+SWEEPS: dict[str, tuple[list[list[str]], str]] = {
+    "search": ([["model.width=4"], ["model.width=8"]], "trial 0 "),
+    "no width": ([["~model", "+model={_target_: helpers.Dropping, size: 4}", "optimizer.lr=1e-3"]], "0.001"),
+    "widths in a list": ([["model=deep", "model.width=[8,4]"]], "[8, 4]"),
+    "other data": ([["~data", "+data={_target_: somebody.Law, seed: null}"]], "trial 0 "),
+    "no rate": ([["optimizer=adam"]], "trial 0 "),
+    "replicates": ([[f"seed={seed}"] for seed in range(3)], "trials 0 to 2 "),
+}
+
+
+@pytest.mark.parametrize("kind", SWEEPS)
+@pytest.mark.parametrize("status", ["complete", "failed"])
+def test_any_sweep_is_set_below_the_posts_runs_or_a_line_says_why_not(
+    replicates: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, status: str
+) -> None:
+    made, expected = SWEEPS[kind]
+    records = [record(overrides, status) for overrides in made]
+    if kind == "no rate":  # an application of somebody else's
+        records = [replace(one, config={"x": 1}) for one in records]
+    folder = sweep(tmp_path / "mine", records)
+    main(str(replicates), str(folder))
+    out = capsys.readouterr().out
+    if status == "complete":
+        assert expected in out.partition("configurations of mine")[2]
+    else:
+        assert "No run of mine was completed" in out
 
 
 def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:

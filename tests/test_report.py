@@ -7,11 +7,9 @@ import re
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -22,7 +20,6 @@ from playwright.sync_api import expect
 import harmonic
 from browser import opened
 from harmonic import configurations, job, post, tables
-from harmonic.compose import compose
 from harmonic.report import main, page, report
 from harmonic.report.answer import command, commands
 from harmonic.report.blocks import Facts, Figure, Grid, Section, Text
@@ -30,6 +27,7 @@ from harmonic.report.material import Material, gather
 from harmonic.report.place import MANIFEST, place
 from harmonic.report.story import story
 from helpers import CommandLine, files
+from sown import record, sweep
 
 SMALL = ("data.points=60", "training.steps=40", "training.evaluate_every=20")
 EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -222,33 +220,6 @@ def test_only_failed_runs_give_a_smaller_report(harmonic_command: CommandLine) -
     content = report([home]).read_text()
     assert "No run was completed" in content
     assert "Failures by cause" in content
-
-
-def record(overrides: Sequence[str] = (), status: str = "complete", **row: object) -> tables.Record:
-    """What a run leaves in a table; nothing is trained. Its errors follow from its width and seed."""
-    config = compose(list(overrides))
-    data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
-    error = 0.1 + 0.01 * float(config.model["width"]) + 0.001 * data_seed if status == "complete" else None
-    values = dict.fromkeys(("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse", "gap"), error) | {
-        "run": uuid4().hex, "seed": config.seed, "status": status, "engine": "native", "steps": 2, "train_s": 0.1,
-        "started": datetime(2026, 1, 1, tzinfo=UTC), "version": "0.0.0",
-        "error": None if status == "complete" else "the loss before step 3 is not finite",
-    } | row  # fmt: skip
-    curve = {"run": [values["run"]] * 3, "step": range(3), "loss": [9.0, 4.0, 2.0 + (error or 0.0)]}
-    curve |= {name: [None] * 3 for name in ("dense_rmse", "sparse_rmse")}
-    return tables.Record(values, tables.leaves(asdict(config)), curve)
-
-
-def sweep(home: Path, records: Sequence[tables.Record]) -> Path:
-    """A sweep's folder with these rows in its table."""
-    rows = [
-        replace(one, row={"sweep": home.name, "trial": number, "dir": str(number), **one.row})
-        for number, one in enumerate(records)
-    ]
-    tables.write_runs(home / tables.FOLDER, "0", rows)
-    for one in rows:
-        (home / str(one.row["dir"])).mkdir(exist_ok=True)
-    return home
 
 
 @pytest.fixture

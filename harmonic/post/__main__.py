@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from harmonic.configurations import numbered, ranked, shown
 from harmonic.errors import HarmonicError
 from harmonic.loading import load_curves, load_runs
-from harmonic.post import label, summarize
+from harmonic.post import judge, label, replicates, summarize
 
-BEST = 3  # trials shown of a sweep
+BEST = 3  # configurations shown of a sweep
+PARAMETERS = {"model.width": "width", "optimizer.lr": "lr"}
+ERRORS = ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse")
 
 
 def show(table: pd.DataFrame) -> None:
@@ -33,37 +36,54 @@ def show(table: pd.DataFrame) -> None:
     Console().print(grid)
 
 
-def show_best(runs: pd.DataFrame, sweep: pd.DataFrame) -> None:
-    """Print the best trials of a sweep (by valid_rmse, mean over seeds) below the medians of the post's runs."""
+def show_best(runs: pd.DataFrame, sweep: pd.DataFrame, name: str) -> None:
+    """Print a sweep's best configurations (by valid_rmse, mean over seeds) below the medians of the post's runs."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    parameters, errors = ["model.width", "optimizer.lr"], ["final_loss", "valid_rmse", "dense_rmse", "sparse_rmse"]
-    ours = runs.groupby(label(runs), sort=False)[parameters + errors].median()
-    complete = sweep[sweep["status"] == "complete"]
-    means = complete.groupby("trial")[parameters + errors].mean()
-    best = means.sort_values("valid_rmse").head(BEST).rename(index=lambda trial: f"trial {trial}")
-    title = f"Of {len(means)} trials the best, below the post's medians"
+    table = ranked(sweep, ERRORS[1])
+    if table.empty:
+        print(f"No run of {name} was completed, so that there is no best one to show.")
+        return
+    numbers = numbered(sweep)
+    best = table.head(BEST).set_axis([_called(sweep[numbers == number]) for number in table.head(BEST).index])
+    mine = replicates(runs)
+    groups = mine.groupby(label(mine), sort=False)
+    # a network of somebody else's has no width, a table of somebody else's no learning rate
+    parameters = [key for key in PARAMETERS if key in sweep or key in mine]
+    ours = groups[list(ERRORS)].median().join(groups[[key for key in parameters if key in mine]].first())
+    title = f"The best of {len(table)} configurations of {name}, below the post's medians"
     grid = Table(title=title, title_justify="left", box=box.SIMPLE)
     grid.add_column("run", no_wrap=True)
-    for name in ("width", "lr", "final loss", "valid", "dense", "sparse"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for experiment, row in pd.concat([ours, best]).iterrows():
-        width, lr, loss, *rest = row.tolist()
-        grid.add_row(str(experiment), f"{width:.0f}", f"{lr:.2g}", f"{loss:.1f}", *(f"{value:.2f}" for value in rest))
+    for key in (*parameters, *ERRORS):
+        title = PARAMETERS.get(key, key.removesuffix("_rmse").replace("_", " "))
+        grid.add_column(title, justify="right", no_wrap=True)
+    for row_name, row in pd.concat([ours, best]).iterrows():
+        cells = [shown(row[key]) if not pd.isna(row[key]) else "" for key in parameters]
+        grid.add_row(str(row_name), *cells, f"{row[ERRORS[0]]:.1f}", *(f"{row[key]:.2f}" for key in ERRORS[1:]))
     Console().print(grid)
+
+
+def _called(runs: pd.DataFrame) -> str:
+    """A configuration by its trials."""
+    trials = sorted(set(runs["trial"].dropna()))
+    if not trials:
+        return f"run {runs['run'].iloc[0]}"
+    return f"trial {trials[0]}" if len(trials) == 1 else f"trials {trials[0]} to {trials[-1]}"
 
 
 def main(path: str, *sweeps: str) -> None:
     """Print the comparison for the runs below a folder, and where their pictures are; then the best of sweeps."""
-    runs = load_runs(path)
-    show(summarize(runs, load_curves(path)))
+    runs, curves = load_runs(path), load_curves(path)
+    show(summarize(runs, curves))
+    if (verdict := judge(runs, curves)) is not None:
+        print(verdict, end="\n\n")
     pictures = sorted(picture for folder in runs["dir"] for picture in Path(folder).glob("*.png"))
     if pictures:
         print(f"{len(pictures)} pictures, one folder a run: the first is {pictures[0]}")
     for sweep in sweeps:
-        show_best(runs, load_runs(sweep))
+        show_best(runs, load_runs(sweep), Path(sweep).resolve().name)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from harmonic import figures, post
-from harmonic.intervals import LEAST_OF_BAND, spread_name
+from harmonic.intervals import spread_name
 from harmonic.report import networks
 from harmonic.report.blocks import Block, Figure, Grid, Section, Text
 from harmonic.report.material import Material
@@ -16,18 +16,17 @@ PLAIN = (
     "seed of ours, drawn by the post's own lines and by harmonic."
 )
 
-PERCENTILES = "The share of our runs whose loss at this step is below the post's; ringed: outside {}."
-LEAST = 3  # seeds below which a configuration is there by the way, and has no band
+PERCENTILES = (
+    "Where the post's loss stands among ours of the same step, from below all (0) to above all (100); ringed: {}."
+)
 
 
 def reproduction(material: Material) -> Section | None:
     """The post's losses in the bands of ours, number by number, and its picture beside ours."""
-    runs = material.runs[
-        (material.runs["status"] == "complete") & material.runs["run"].isin(material.curves["run"].unique())
-    ]
+    runs = post.replicates(material.runs[material.runs["run"].isin(material.curves["run"].unique())])
     labels = post.label(runs)
     seeds = labels.value_counts()
-    labels = labels.where(labels.isin(seeds.index[seeds >= LEAST]))
+    labels = labels.where(labels.isin(seeds.index[seeds >= post.LEAST]))
     if labels.isna().all():
         return None
     runs, labels = runs[labels.notna()], labels.dropna()
@@ -36,7 +35,9 @@ def reproduction(material: Material) -> Section | None:
     missing = [name for name in post.EXPERIMENTS if name not in set(labels)]
     blocks: list[Block] = [Text(PLAIN)]
     if missing:
-        blocks.append(Text(f"Missing among these runs: {', '.join(missing)} (harmonic -cn post trains all three)."))
+        named = ", ".join(f"{name} ({seeds.get(name, 0)})" for name in missing)
+        text = f"Not judged, for a configuration needs {post.LEAST} completed seeds: {named}."
+        blocks.append(Text(f"{text} harmonic -cn post trains all."))
     drawing = figures.bands(material.curves, experiments, post.published())
     counts = ", ".join(f"{count} seeds of {name}" for name, count in labels.value_counts().items())
     blocks.append(
@@ -44,12 +45,10 @@ def reproduction(material: Material) -> Section | None:
             "post-bands",
             drawing,
             f"The post's printed losses over the bands of {counts}.",
-            f"Lines are medians, around them {spread_name(seeds[seeds >= LEAST])}.",
+            f"Lines are medians, around them {spread_name(seeds[seeds >= post.LEAST])}.",
         )
     )
-    blocks.append(Text(verdict(runs, material.curves, table)))
-    if table["n"].min() >= LEAST:
-        blocks.append(_percentiles(table))
+    blocks += [Text(str(post.judge(runs, material.curves))), _percentiles(table)]
     if (picture := _picture(runs, labels)) is not None:
         blocks.append(picture)
     blocks.append(_numbers(table))
@@ -60,23 +59,7 @@ def _percentiles(table: pd.DataFrame) -> Figure:
     outside = int(((table["published"] < table["low"]) | (table["published"] > table["high"])).sum())
     held = spread_name(table["n"])
     alt = f"Percentile of each printed loss among ours by step; {outside} of {len(table)} lie outside {held}."
-    return Figure("post-percentiles", figures.percentiles(table), alt, PERCENTILES.format(held))
-
-
-def verdict(runs: pd.DataFrame, curves: pd.DataFrame, table: pd.DataFrame) -> str:
-    """How many printed losses lie outside our bands, and whether chance would do the same."""
-    found = post.judge(runs, curves)
-    if found is None:
-        return "With fewer than three seeds of each configuration nothing can be said about chance."
-    more = "not clearly more than chance would give" if found.chance > 0.05 else "more than chance would give"
-    seeds, held = int(table["n"].min()), spread_name(table["n"]).replace("the seeds", "our seeds")
-    few = f" (Of {seeds} seeds there is no 95 % band but a range; it takes {LEAST_OF_BAND}: 'seed=range(0,200)'.)"
-    return (
-        f"{found.outside} of the post's {len(table)} printed losses lie outside {held}, {more}: a "
-        f"post made of three of our own runs has {found.expected:.1f} outside on average, and {found.outside} or more "
-        f"in {found.chance:.0%} of all cases. (The losses of one run go together, so that 41 numbers are three draws "
-        f"rather than 41.){few if seeds < LEAST_OF_BAND else ''}"
-    )
+    return Figure("post-percentiles", figures.percentiles(table), alt, PERCENTILES.format(f"outside {held}"))
 
 
 def _numbers(table: pd.DataFrame) -> Grid:
@@ -84,13 +67,17 @@ def _numbers(table: pd.DataFrame) -> Grid:
     for _, row in table.iterrows():
         published, low, high = float(row["published"]), float(row["low"]), float(row["high"])
         outside = "" if low <= published <= high else "outside"
-        cells = [f"{published:.2f}", f"{row['median']:.2f}", f"{low:.1f} to {high:.1f}", f"{row['percentile']:.0f} %"]
+        cells = [f"{published:.2f}", f"{row['median']:.2f}", f"{low:.1f} to {high:.1f}", _percentile(row["percentile"])]
         rows.append([str(row["experiment"]), str(row["step"]), *cells, outside])
     columns = ["experiment", "step", "post", "our median", "ours", "percentile", ""]
     seeds = f"{table['n'].min()} seeds" + (" or more" if len(table["n"].unique()) > 1 else "")
     return Grid(
         f"The post's {len(table)} printed losses among those of our {seeds}: {spread_name(table['n'])}", columns, rows
     )
+
+
+def _percentile(value: float) -> str:
+    return "below all" if value == 0 else "above all" if value == 100 else f"{value:.1f} %"
 
 
 def _picture(runs: pd.DataFrame, labels: pd.Series) -> Figure | None:
