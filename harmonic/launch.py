@@ -103,6 +103,7 @@ def launch(
                 for run, outcome in pool.take():
                     ledger.enter(run, outcome)
                     progress.finished(str(outcome.columns["status"]))
+                ledger.flush_due()
             ledger.flush()
             rows |= _named(missing)
             progress.lost(len(tables.absent(ledger.table, _named(runs))))

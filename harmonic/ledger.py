@@ -124,7 +124,11 @@ class Ledger:
         if followed:
             self.flush()
             self.followers.end(run, outcome)
-        elif len(self.pending) >= FLUSH_RUNS or time.monotonic() - self._last >= FLUSH_S:
+        self.flush_due()
+
+    def flush_due(self) -> None:
+        """Write what is pending, unless more is likely to come soon."""
+        if len(self.pending) >= FLUSH_RUNS or time.monotonic() - self._last >= FLUSH_S:
             self.flush()
 
     def flush(self) -> None:

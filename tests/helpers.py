@@ -6,13 +6,15 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
@@ -94,6 +96,27 @@ def results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     order = ["run", "step"]
     runs = runs.drop(columns=["run", "sweep", "started", "train_s"]).sort_values(["trial", "dir"], ignore_index=True)
     return runs, curves.sort_values(order, ignore_index=True)
+
+
+class Reluctant(ThreadPoolExecutor):
+    """An executor whose third piece waits until the table holds the two before it, and fails in the end."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(workers)
+        self._table, self._given = Path("g/table").absolute(), 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self._given += 1
+        return super().submit(
+            fn if self._given < 3 else self._late, *(() if self._given < 3 else (fn,)), *args, **kwargs
+        )
+
+    def _late(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        began = time.monotonic()
+        while sum(pq.read_metadata(part).num_rows for part in self._table.glob("runs-*.parquet")) < 2:
+            assert time.monotonic() - began < 60, "the rows of what has finished are not in the table"
+            time.sleep(0.02)
+        return fn(*args, **kwargs)
 
 
 class Dropping(nn.Sequential):

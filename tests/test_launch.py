@@ -335,6 +335,13 @@ def test_an_interrupt_ends_processes_of_somebody_elses(tmp_path: Path) -> None:
     assert left_running(family, within_s=10) == []
 
 
+def test_a_finished_run_is_in_the_table_soon_whatever_trains_beside_it(harmonic_command: CommandLine) -> None:
+    executor = ("hydra.launcher.executor._target_=helpers.Reluctant", "hydra.launcher.executor.workers=3")
+    done = harmonic_command("-m", "seed=0,1,2", *SMALL, *executor, "hydra.sweep.dir=g")
+    assert (done.code, done.err) == (0, "")
+    assert load_runs(harmonic_command.folder / "g")["status"].tolist() == ["complete"] * 3
+
+
 @pytest.mark.parametrize(
     "arguments",
     [PROCESSES, ("processes",), ("spawned",), DASK],
