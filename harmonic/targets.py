@@ -11,7 +11,7 @@ from typing import Any, cast
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, meant
 
 
 @cache
@@ -48,8 +48,11 @@ def check_arguments(section: str, target: type[Any], arguments: Mapping[str, Any
         return
     for key in arguments:
         if not key.startswith("_") and key not in parameters:
-            accepted = ", ".join(name for name in parameters if name != "params")
-            raise ConfigError(f"{section}.{key} is not an argument of {target.__name__}; it takes {accepted}")
+            accepted = [name for name in parameters if name != "params"]
+            raise ConfigError(
+                f"{section}.{key} is not an argument of {target.__name__}; it takes {', '.join(accepted)}"
+                f"{meant(key, accepted)}"
+            )
 
 
 def locate(section: str, values: Mapping[str, Any]) -> Any:

@@ -350,7 +350,7 @@ def test_another_space_or_config_is_refused_with_the_difference(harmonic_command
         ((*SPACE, "hydra.sweeper.n_trials=0"), "n_trials must be a whole number >= 1"),
         ((*SPACE, "hydra.sweeper.seeds=[1,1]"), "different whole numbers"),
         ((*SPACE, "hydra.sweeper.seeds=[1]", "seed=1,2"), "seeds are replicates"),
-        ((*SPACE, "hydra.sweeper.storage=nowhere"), "a storage of Optuna's"),
+        ((*SPACE, "hydra.sweeper.storage=nowhere"), "an address of Optuna's"),
         ((*SPACE, "hydra.sweeper.storage=sqlite:////no/such/folder/study.db"), "that can be reached"),
         ((*SPACE, "hydra.sweeper.storage=mysql://u@localhost/x"), "hydra.sweeper.storage needs the package MySQLdb"),
         (("model.activation=sin,foo,tanh", RANDOM), "got 'foo'"),

@@ -375,3 +375,6 @@ def test_what_was_lost_while_a_study_was_opened_is_no_wrong_address(
     assert done.code == (0 if invalidated else 2)
     assert ("was lost" in done.out) == invalidated
     assert ("must be a storage of Optuna's that can be reached" in done.err) != invalidated
+    if invalidated:
+        failures.append(OperationalError("SELECT 1", {}, Exception("closed"), connection_invalidated=True))
+        assert len(load_study(harmonic_command.folder / "s").trials) == 2

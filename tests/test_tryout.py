@@ -17,17 +17,11 @@ from harmonic.search.space import Space
 from harmonic.search.study import load_study
 from harmonic.search.tryout import TRIED, try_out
 from helpers import CommandLine
+from test_settings import KEYS
 from test_space import LOADER, applied
 from test_study import GRID, SEARCH, SPACE, trials, well
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-KEYS: dict[str, Any] = {
-    "params": None, "n_trials": 1, "n_jobs": None, "direction": "minimize", "seeds": None, "fresh_seeds": None,
-    "sampler": {"_target_": "optuna.samplers.TPESampler", "seed": 0},
-    "pruner": {"_target_": "optuna.pruners.NopPruner"}, "rungs": None, "prune_by": None, "study_name": None,
-    "storage": None, "heartbeat": 1, "max_retries": 0, "max_failure_rate": 0.1, "timeout": None, "target": None,
-    "patience": None, "allow_changes": False,
-}  # fmt: skip
 REALS = ["m.a=interval(2,12)", "m.b=tag(log,interval(1e-4,1e-1))", "n=1,2,3", "+c=range(1,9)"]
 FINITE = ["m.a=range(2,4)", "m.b=1,2"]
 
@@ -75,7 +69,7 @@ def test_what_works_is_let_through(target: str, arguments: dict[str, Any], objec
         ("samplers.TPESampler", {"n_startup_trials": "few"}, "not supported between"),
         ("samplers.TPESampler", {"constraints_func": "foo"}, "'str' object is not callable"),
         ("samplers.TPESampler", {"prior_weight": -1}, "prior_weight"),
-        ("samplers.TPESampler", {"n_startup_trails": 1}, "n_startup_trails is not an argument of TPESampler"),
+        ("samplers.TPESampler", {"n_startup_trails": 1}, "n_startup_trails is not .*; did you mean n_startup_trials"),
         ("samplers.CmaEsSampler", {"sigma0": "x"}, "not supported between"),
         ("samplers.CmaEsSampler", {"popsize": "x"}, "not supported between"),
         ("samplers.CmaEsSampler", {"independent_sampler": "foo"}, "no attribute"),

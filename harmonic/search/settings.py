@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, meant
 from harmonic.schema import OBJECTIVES, SEEDS
 
 DIRECTIONS = ("minimize", "maximize")
+LONGEST_BEAT_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,20 @@ class Settings:
         """The settings with every value in range.
 
         Raises:
-            ConfigError: a value breaks its rule.
+            ConfigError: a value breaks its rule, or there is no such key.
         """
+        keys = [one.name for one in fields(cls)]
+        for key in map(str, section):
+            if key not in keys:
+                raise ConfigError(
+                    f"hydra.sweeper.{key} is no key of the sweeper; it has {', '.join(keys)}{meant(key, keys)}"
+                )
         plain: dict[str, Any] = {
             str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for key, value in section.items()
         }
+        if plain["params"] is not None and not isinstance(plain["params"], dict):
+            raise _broken("params", "ranges by key, as {model.width: interval(8,128)}", plain["params"])
         directions = plain["direction"] if isinstance(plain["direction"], list) else [plain["direction"]]
         for one in directions:
             if one not in DIRECTIONS:
@@ -73,14 +84,14 @@ class Settings:
             rungs=_optional_whole("rungs", plain["rungs"], 1),
             prune_by=plain["prune_by"],
             study_name=_name(plain["study_name"]),
-            storage=plain["storage"],
-            heartbeat=_whole("heartbeat", plain["heartbeat"], 1),
+            storage=_storage(plain["storage"]),
+            heartbeat=_whole("heartbeat", plain["heartbeat"], 1, LONGEST_BEAT_S),
             max_retries=_whole("max_retries", plain["max_retries"], 0),
             max_failure_rate=_real("max_failure_rate", plain["max_failure_rate"], "a number from 0 to 1", 0, 1),
             timeout=_optional_real("timeout", plain["timeout"], "a number of seconds >= 0", 0),
             target=_optional_real("target", plain["target"], "a finite number", -math.inf),
             patience=_optional_whole("patience", plain["patience"], 1),
-            allow_changes=bool(plain["allow_changes"]),
+            allow_changes=_flag("allow_changes", plain["allow_changes"]),
         )
 
 
@@ -88,9 +99,26 @@ def _broken(key: str, rule: str, value: object) -> ConfigError:
     return ConfigError.broken(f"hydra.sweeper.{key}", rule, value)
 
 
-def _whole(key: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise _broken(key, f"a whole number >= {least}", value)
+def _whole(key: str, value: Any, least: int, most: int = sys.maxsize) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        rule = f"a whole number >= {least}" if most == sys.maxsize else f"a whole number from {least} to {most}"
+        raise _broken(key, rule, value)
+    return value
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _broken(key, "true or false", value)
+    return value
+
+
+def _storage(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or "://" not in value:
+        raise _broken("storage", "an address of Optuna's, as sqlite:///study.db, or null", value)
+    if database_in_memory(value):
+        raise _broken("storage", "one that stays when the sweep has ended", value)
     return value
 
 
@@ -123,18 +151,31 @@ def _name(value: Any) -> str | None:
 
 def _seeds(key: str, value: Any) -> Sequence[int]:
     """The seeds of a list, or of the text of a Hydra sweep such as range(0,8)."""
-    seeds = value
+    rule, seeds = f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value
     if isinstance(value, str):
-        parsed = OverridesParser.create().parse_override(f"seed={value}")
-        seeds = list(parsed.sweep_iterator()) if parsed.is_discrete_sweep() else parsed.value()
+        try:
+            parsed = OverridesParser.create().parse_override(f"seed={value}")
+            seeds = list(parsed.sweep_iterator()) if parsed.is_discrete_sweep() else parsed.value()
+        except HydraException as error:
+            raise _broken(key, rule, value) from error
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = [seeds]
     if seeds is None:
         return []
     valid = isinstance(seeds, list) and seeds and len(set(map(str, seeds))) == len(seeds)
     if not valid or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < SEEDS for s in seeds):
-        raise _broken(key, f"different whole numbers from 0 to {SEEDS - 1}, as [0,1,2] or range(0,8)", value)
+        raise _broken(key, rule, value)
     return list(seeds)
+
+
+def database_in_memory(url: str) -> bool:
+    """Whether an SQLite database ends with its process."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    named = parsed.database or ":memory:"
+    return parsed.get_backend_name() == "sqlite" and (":memory:" in named or "mode=memory" in url)
 
 
 def database_file(url: str | None) -> Path | None:

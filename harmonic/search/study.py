@@ -350,8 +350,11 @@ def _sweep_of(home: Path) -> Recorded:
     return Recorded(name, absolute(sweeper.storage, cwd), cwd, then)
 
 
-def load_study(home: Path) -> Study:
+def load_study(home: Path, again: bool = False) -> Study:
     """The study that a sweep left in its folder, to look at.
+
+    Args:
+        again: the connection to its storage was lost once already.
 
     Raises:
         ConfigError: there is none, it is damaged, or its storage cannot be reached.
@@ -368,6 +371,8 @@ def load_study(home: Path) -> Study:
     except HarmonicError:
         raise
     except Exception as error:  # each database driver has exceptions of its own, and damaged YAML has many
+        if _connection_lost(error) and not again:
+            return load_study(home, again=True)
         raise ConfigError(f"the study of '{home}' cannot be read ({' '.join(repr(error).split())})") from error
 
 
