@@ -40,7 +40,7 @@ def evaluated(run: pd.Series) -> Regions | None:
     try:
         mass = float(run["region.mass"])
         return regions.build(known, mass) if known is not None and 0 < mass < 1 else None
-    except (KeyError, TypeError, ValueError, ConfigError):  # of a table that somebody else made
+    except (KeyError, TypeError, ValueError, OverflowError, ConfigError):  # of a table that somebody else made
         return None
 
 

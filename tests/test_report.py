@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import shutil
@@ -13,16 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure as Drawing
+from PIL import Image
 from playwright.sync_api import expect
 
 import harmonic
 from browser import opened
-from harmonic import configurations, job, post, tables
+from harmonic import configurations, figures, job, post, tables
+from harmonic.figures.style import BEST
 from harmonic.report import main, page, report
 from harmonic.report.answer import command, commands
-from harmonic.report.blocks import Facts, Figure, Grid, Section, Text
+from harmonic.report.blocks import Block, Facts, Figure, Grid, Section, Text
 from harmonic.report.material import Material, gather
 from harmonic.report.place import MANIFEST, place
 from harmonic.report.story import story
@@ -425,3 +430,97 @@ def test_a_search_of_several_objectives_shows_its_front(tmp_path: Path) -> None:
     assert facts.facts["objective"] == "minimize dense_rmse, minimize sparse_rmse"
     (history,) = [one for one in blocks()["What was swept"].blocks if isinstance(one, Figure) and "history" in one.name]
     assert "Of the 2 objectives the first alone" in history.caption
+
+
+def altered(home: Path, column: str, value: object) -> None:
+    """Set a column of all rows of a table, or take it out."""
+    (part,) = (home / tables.FOLDER).glob("runs-*.parquet")
+    table = pq.read_table(part)
+    at = table.column_names.index(column)
+    kind = table[column].type
+    kept = table.remove_column(at)
+    if value is not DROPPED:
+        kept = kept.add_column(at, column, pa.array([value] * len(table), kind if value is None else None))
+    pq.write_table(kept, part, write_page_checksum=True)
+
+
+DROPPED = object()
+ODD = [
+    ("dir", "a\0b"), ("dir", "../.."), ("sweep", "a\0b"), ("sweep", "x" * 5000), ("sweep", "\U0001f600" * 250),
+    ("seed", None), ("training.steps", DROPPED), ("training.steps", None), ("data.scale", 1e300), ("data.scale", "x"),
+    ("region.mass", 7.0), ("region.mass", DROPPED), ("train_s", math.inf), ("train_s", None), ("objective", "[x"),
+    ("objective", "nothing"), ("objective", DROPPED), ("trial", None), ("dense_rmse", None), ("dense_rmse", math.inf),
+    ("valid_rmse", math.nan), ("error", None), ("version", None), ("run", "one"), ("status", "odd"), ("started", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value"), ODD)
+def test_an_odd_table_is_a_report_or_a_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    column: str,
+    value: object,
+) -> None:
+    home = sweep(tmp_path / "s", [record([f"model.width={w}", f"seed={s}"]) for w in (2, 4, 8) for s in range(2)])
+    altered(home, column, value)
+    blank = Image.new("RGB", (2, 2))
+    monkeypatch.setattr("harmonic.report.blocks.picture", lambda _drawing: blank)  # the drawing is what takes time
+    code = 0
+    try:
+        main([str(home)])
+    except SystemExit as leaving:
+        code = int(str(leaving.code))
+    assert code in (0, 2)
+    assert code == 0 or capsys.readouterr().err.count("\n") == 1
+    assert (home / "report.html").is_file() == (code == 0)
+
+
+def test_each_sweep_has_figures_of_its_own_however_alike_the_names(tmp_path: Path) -> None:
+    names = ["a b", "a-b", "a+b", "a" * 200, "a" * 201, "runs", "single-runs"]
+    for name in names:
+        sweep(tmp_path / name, [record()])
+    sweep(tmp_path / "one", [record(sweep=None)])
+    stems = [one.stem for one in gather([tmp_path]).sweeps]
+    assert len(set(stems)) == len(names) + 1
+    assert max(map(len, stems)) < 60
+
+
+def told(material: Material, title: str) -> list[Block]:
+    (section,) = [one for one in story(material, lambda _step: None, 8) if one.title == title]
+    return section.blocks
+
+
+def test_captions_say_what_there_is(tmp_path: Path) -> None:
+    widths = [record([f"model.width={width}"]) for width in (2, 4, 8)]
+    single = gather([sweep(tmp_path / "single", widths)])
+    assert all("seeds" not in block.caption for block in told(single, "What was swept") if isinstance(block, Figure))
+    (curves,) = told(single, "Training")
+    assert isinstance(curves, Figure)
+    assert curves.caption == "One run each."
+    uneven = [record([f"model.width={width}", f"seed={s}"]) for width, n in ((2, 5), (4, 3)) for s in range(n)]
+    diverged = [record(["model.width=8", f"seed={s}"], "diverged") for s in range(3)]
+    mixed = gather([sweep(tmp_path / "mixed", [*uneven, *diverged])])
+    *_, text = told(mixed, "The best configurations")
+    assert isinstance(text, Text)
+    assert text.text == (
+        "Of 3 configurations 2 are compared over 3 seeds. 1 is left out, for none of its runs was completed."
+    )
+    (curves,) = told(mixed, "Training")
+    assert isinstance(curves, Figure)
+    assert curves.caption == (
+        "Median and the range of the seeds (their number in brackets); without the 3 that were not completed."
+    )
+    (no_maps,) = told(mixed, "The networks")
+    assert isinstance(no_maps, Text)
+    assert "parameters are not in the folders" in no_maps.text
+
+
+def test_the_ring_is_at_the_best_or_nowhere() -> None:
+    table = pd.DataFrame(
+        {"optimizer.weight_decay": [math.nan, 0.1, 0.2], "model.width": [8.0, 9.0, 10.0], "mean": [1.0, 2.0, 3.0]}
+    )
+    panels = figures.slices(table, ["optimizer.weight_decay", "model.width"], "mean").axes
+    rings = [[line for line in axes.lines if line.get_markeredgecolor() == BEST] for axes in panels[:2]]
+    assert [len(one) for one in rings] == [0, 1]
+    assert float(np.asarray(rings[1][0].get_ydata())[0]) == 1.0

@@ -109,6 +109,8 @@ def command(runs: pd.DataFrame) -> str:
     except HarmonicError as error:
         return f"none: {error}"
     names = [name for name in REPLICATE if name in runs and runs[name].notna().any()]
+    if not names:  # of a table that somebody else made
+        return "none: these runs have no seed"
     different = runs.drop_duplicates(names)
     values = {name: sorted(set(different[name].dropna())) for name in names}
     if different[names].isna().any(axis=None) or prod(map(len, values.values())) != len(different):

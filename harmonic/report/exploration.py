@@ -83,8 +83,11 @@ def training(sweep: Sweep) -> Section | None:
     names = list(dict.fromkeys(groups))
     last = sweep.runs.set_index("run")["final_loss"].groupby(groups).median()
     parts = "; ".join(f"{one}: median final loss {last.get(one, float('nan')):.3g}" for one in names)
-    held = spread_name(groups.value_counts()) if replicates else "the band that holds the middle half of the runs"
-    caption = f"Median and {held} (their number in brackets)."
+    counts = groups.value_counts()
+    held = spread_name(counts) if replicates else "the band that holds the middle half of the runs"
+    ended = sweep.runs["status"].isin(["pruned", "diverged", "failed"]).sum()
+    caption = f"Median and {held} (their number in brackets)" if counts.max() > 1 else "One run each"
+    caption += f"; without the {ended} that were not completed." if ended else "."
     return Section(
         "Training",
         [Figure(f"{sweep.stem}-learning", drawing, f"Loss against step by group. {parts}.", caption)],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +24,7 @@ from harmonic.report.asked import Asked
 from harmonic.search.fresh import SUBFOLDER
 from harmonic.tables import FOLDER, FRONT
 
+LONGEST = 48  # letters of a sweep's name in those of its figures: with four bytes each they fit into a file's name
 SINGLES = "single runs"  # how runs of no sweep are called together
 
 Read = TypeVar("Read")
@@ -73,8 +76,9 @@ class Sweep:
 
     @property
     def stem(self) -> str:
-        """How the names of its figures begin."""
-        return re.sub(r"[^\w-]+", "-", "runs" if self.home is None else self.name)
+        """How the names of its figures begin; no other sweep of the report has the same."""
+        plain = re.sub(r"[^\w-]+", "-", self.name)[:LONGEST]
+        return plain if plain == self.name else f"{plain}-{sha256(os.fsencode(self.name)).hexdigest()[:6]}"
 
     @cached_property
     def ranking(self) -> pd.DataFrame:

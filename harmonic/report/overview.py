@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 
 from harmonic import __version__, figures, post
@@ -27,7 +28,7 @@ def overview(material: Material) -> Section:
         "runs": f"{len(runs)} ({ended})",
         "sweeps": ", ".join(sweep.name for sweep in material.sweeps),
         "steps trained": f"{int(runs['steps'].fillna(0).sum()):,}",
-        "training": f"{runs['train_s'].sum():.1f} s of one core",
+        "training": f"{runs['train_s'].sum():.1f} s, summed over the runs",
         "run from": f"{runs['started'].min():%Y-%m-%d %H:%M} to {runs['started'].max():%Y-%m-%d %H:%M} UTC",
         "by": ", ".join(f"harmonic {one}" for one in sorted(runs["version"].dropna().unique())),
         "report": f"harmonic {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -159,7 +160,8 @@ def best_runs(sweep: Sweep) -> pd.DataFrame:
         done = fresh[fresh["status"] == "complete"].assign(fresh=True)
         of = f" of {len(fresh)}" if len(done) < len(fresh) else ""
         runs, seeds = (done, f"{{}}{of} fresh seeds") if len(fresh) else (runs, seeds)
-    name = f"{sweep.name}\nby {sweep.metric}" + (f", {seeds.format(len(runs))}" if len(runs) > 1 else "")
+    alone = " alone" if len(sweep.objectives) > 1 else ""
+    name = f"{sweep.name}\nby {sweep.metric}{alone}" + (f", {seeds.format(len(runs))}" if len(runs) > 1 else "")
     return runs.assign(configuration=name)
 
 
@@ -175,8 +177,11 @@ def _medians(chosen: pd.DataFrame) -> Grid:
 def _spread(values: pd.Series) -> str:
     if values.empty:
         return ""
-    low, high = band(values.to_numpy(float)[:, None])[:, 0]
-    return f"{values.median():.3g}" + (f" ({low:.3g} to {high:.3g})" if len(values) > 1 else "")
+    values = values.astype(float)
+    if len(values) < 2 or not np.isfinite(values).all():  # between infinite errors there is no place
+        return f"{values.median():.3g}"
+    low, high = band(values.to_numpy()[:, None])[:, 0]
+    return f"{values.median():.3g} ({low:.3g} to {high:.3g})"
 
 
 def _strips_alt(chosen: pd.DataFrame) -> str:

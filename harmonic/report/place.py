@@ -22,7 +22,8 @@ from harmonic.tables import FOLDER, write_atomically
 
 STEM = "report"
 MANIFEST = "manifest.json"
-LONGEST = 80  # letters of a name that is made of those of the folders
+LONGEST = 48  # letters of a name that is made of those of the folders: with four bytes each they fit into a file's
+BYTES = 255  # of a file's name
 HEAD = 10  # lines of a page in which its title stands
 _TITLE = re.compile("<title>(.*?)</title>")
 _PICTURE = re.compile(r"[\w-]+\.png")
@@ -40,7 +41,11 @@ class Place:
         """The SHA-256 of each picture that an earlier report wrote here, by file name."""
         found = self._manifest().get("pictures")
         kept = found if isinstance(found, dict) else {}
-        return {name: str(digest) for name, digest in kept.items() if _PICTURE.fullmatch(name)}
+        return {
+            name: str(digest)
+            for name, digest in kept.items()
+            if _PICTURE.fullmatch(name) and len(os.fsencode(name)) <= BYTES
+        }
 
     def is_taken(self, title: str) -> bool:
         """Whether something is here that this report must leave: the page of other folders, or a sweep."""
@@ -67,6 +72,10 @@ class Place:
         except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
+
+
+def _is_picture(name: str) -> bool:
+    return bool(_PICTURE.fullmatch(name)) and len(os.fsencode(name)) <= BYTES
 
 
 def place(paths: Sequence[Path], output: Path | None, title: str) -> Place:

@@ -20,9 +20,11 @@ SEEDS = LEAST_OF_BAND  # networks of a configuration that are evaluated
 def planes(sweep: Sweep) -> Section | None:
     """Prediction maps on one colour scale, and the error away from the centre."""
     table = sweep.ranking
-    plane = networks.plane(sweep.runs) if len(table) else None
-    if plane is None:
+    if table.empty:
         return None
+    plane = networks.plane(sweep.runs)
+    if plane is None:
+        return _none("the runs do not share one law and one dense region, or their law is not harmonic's own")
     groups = _groups(sweep, table)
     blocks: list[Block] = []
     reference = None
@@ -30,9 +32,7 @@ def planes(sweep: Sweep) -> Section | None:
         reference = networks.post_predicted(REFERENCE, plane.grid)
     maps = _maps(sweep, groups, plane, reference)
     if maps is None:
-        return Section(
-            "The networks", [Text("The parameters of these runs are not in their folders: no maps.")], within=True
-        )
+        return _none("the trained parameters are not in the folders of all runs that would be shown")
     blocks.append(maps)
     few = {name: runs.head(SEEDS) for name, runs in groups.items()}
     errors = networks.errors(few, plane, {} if reference is None else {REFERENCE: reference})
@@ -45,12 +45,16 @@ def planes(sweep: Sweep) -> Section | None:
         )
         parts = "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
         word = "distance from the centre" if along == "distance" else "sampling density"
-        counts = [len(runs) for runs in few.values()]
+        counts = [errors.loc[errors["group"] == name, "run"].nunique() for name in few]
         seeds = max(counts)
         over = f"median and {spread_name(counts)} (at most {seeds})" if seeds > 1 else "one seed each"
         caption = f"RMSE of the points at the same {word}: {over}" + _alone(reference is not None and seeds > 1)
         blocks.append(Figure(f"{sweep.stem}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
     return Section("The networks", blocks, within=True)
+
+
+def _none(reason: str) -> Section:
+    return Section("The networks", [Text(f"There are no maps: {reason}.")], within=True)
 
 
 def _alone(reference: bool) -> str:
@@ -90,6 +94,8 @@ def _maps(
         f"{name.replace(chr(10), ' ')}: RMSE {value:.2g} over the whole square" for name, value in errors.items()
     )
     caption = "The truth and the predictions on [-10, 10] x [-10, 10], all on the colour scale of the truth."
+    if len(groups) > 1 and not post.is_posts_own(sweep.runs):
+        caption += f" Best and worst by {sweep.metric}, of the configurations that are compared."
     return Figure(f"{sweep.stem}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
 
 

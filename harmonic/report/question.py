@@ -26,7 +26,8 @@ def asked(sweep: Sweep) -> Section:
         facts["sampler"], facts["pruner"] = search.sampler, search.pruner
     counts = runs["status"].value_counts()
     facts["runs"] = ", ".join(f"{counts[name]} {name}" for name in counts.index if counts[name])
-    facts["steps a run"] = _range(runs["training.steps"])
+    if "training.steps" in runs:  # or it is an application of somebody else's
+        facts["steps a run"] = _range(runs["training.steps"].dropna())
     facts["engine"] = ", ".join(f"{name} ({count})" for name, count in runs["engine"].value_counts().items() if count)
     facts["time"] = f"{_wall(runs):.0f} s from first start to last end, {runs['train_s'].sum():.1f} s of training"
     for one in sweep.environments:
@@ -66,5 +67,5 @@ def _range(values: pd.Series) -> str:
 
 
 def _wall(runs: pd.DataFrame) -> float:
-    ends = runs["started"] + pd.to_timedelta(runs["train_s"].fillna(0), unit="s")
-    return float((ends.max() - runs["started"].min()).total_seconds())
+    starts = (runs["started"] - runs["started"].min()).dt.total_seconds()
+    return float((starts + runs["train_s"].fillna(0)).max())
