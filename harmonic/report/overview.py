@@ -180,7 +180,7 @@ def _spread(values: pd.Series) -> str:
     values = values.astype(float)
     if len(values) < 2 or not np.isfinite(values).all():  # between infinite errors there is no place
         return f"{values.median():.3g}"
-    low, high = band(values.to_numpy()[:, None])[:, 0]
+    low, high = band(values.to_numpy(float)[:, None])[:, 0]
     return f"{values.median():.3g} ({low:.3g} to {high:.3g})"
 
 
