@@ -177,11 +177,11 @@ def _medians(chosen: pd.DataFrame) -> Grid:
 def _spread(values: pd.Series) -> str:
     if values.empty:
         return ""
-    values = values.astype(float)
-    if len(values) < 2 or not np.isfinite(values).all():  # between infinite errors there is no place
-        return f"{values.median():.3g}"
-    low, high = band(values.to_numpy(float)[:, None])[:, 0]
-    return f"{values.median():.3g} ({low:.3g} to {high:.3g})"
+    numbers = values.to_numpy(np.float64)
+    if len(numbers) < 2 or not np.isfinite(numbers).all():  # between infinite errors there is no place
+        return f"{np.median(numbers):.3g}"
+    low, high = band(numbers[:, None])[:, 0]
+    return f"{np.median(numbers):.3g} ({low:.3g} to {high:.3g})"
 
 
 def _strips_alt(chosen: pd.DataFrame) -> str:
