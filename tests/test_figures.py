@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,3 +63,12 @@ def test_what_lies_beyond_the_scale_is_said(plane: tuple[pd.DataFrame, pd.DataFr
     beyond, within = (figures.fit(points, grid.assign(prediction=grid["truth"] * k), level) for k in (2.0, 0.5))
     bars = [next(axes for axes in figure.axes if axes.get_ylabel() == "y") for figure in (beyond, within)]
     assert len(bars[0].patches) > len(bars[1].patches)
+
+
+@pytest.mark.parametrize("last", [60.0, 400.0, 1e5, 1e13, 1e30])
+def test_a_loss_has_numbers_on_its_axis_however_far_it_goes(last: float) -> None:
+    errors = [1.0, math.nan]
+    frame = pd.DataFrame({"step": [0, 1], "loss": [54.0, last], "dense_rmse": errors, "sparse_rmse": errors})
+    axes = figures.curve(frame).axes[0]
+    low, high = axes.get_ylim()
+    assert 2 <= sum(low <= tick <= high for tick in axes.yaxis.get_majorticklocs()) <= 12

@@ -36,7 +36,7 @@ BAD = "#000000"  # what diverged or failed, or lies where it should not
 VALUES, ABSOLUTE, QUALITY = "RdBu_r", "cividis", "viridis"
 DOTS_PER_INCH = 150
 WIDTH = 7.2  # inches, of a figure that fills the page
-SHORT = 8  # a log axis that spans less, as a ratio, has even ticks
+SHORT, LONG = 8, 1e4  # a log axis that spans less, as a ratio, has even ticks; one that spans more, powers of ten
 BROAD = 40  # letters of a legend's entry of which two stand side by side
 
 MUTED = ("#332288", "#DDAA33", "#117733", "#CC6677", "#88CCEE", "#AA4499", "#44AA99", "#999933", "#661100")
@@ -145,7 +145,8 @@ def plain_ticks(axes: Axes) -> None:
             low, high = sorted(axis.get_view_interval())
             # a short axis would else have one number, or none
             short = high / low <= SHORT
-            axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]) if short else LogLocator(subs=(1, 2, 5)))
+            subs = (1, 2, 5) if high / low < LONG else (1,)
+            axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]) if short else LogLocator(subs=subs))
             if short:
                 axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
