@@ -476,6 +476,14 @@ def test_an_odd_table_is_a_report_or_a_line(
     assert (home / "report.html").is_file() == (code == 0)
 
 
+def test_a_folder_whose_rows_are_all_left_out_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = sweep(tmp_path / "s", [record()])
+    (part,) = (home / tables.FOLDER).glob("runs-*.parquet")
+    part.write_bytes(part.read_bytes()[:100])
+    line = refused(capsys, str(home))
+    assert f"left out '{part}'" in line
+
+
 def test_each_sweep_has_figures_of_its_own_however_alike_the_names(tmp_path: Path) -> None:
     names = ["a b", "a-b", "a+b", "a" * 200, "a" * 201, "runs", "single-runs"]
     for name in names:

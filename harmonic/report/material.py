@@ -121,7 +121,8 @@ def gather(paths: Sequence[Path]) -> Material:
             found.append(runs)
             curves.append(steps)
     if not found:
-        raise TableError(f"a report needs at least one run; got none in {', '.join(map(str, paths))}")
+        why = "".join(f"; {note}" for note in dict.fromkeys(notes) if note.startswith("left out"))
+        raise TableError(f"a report needs at least one run; got none in {', '.join(map(str, paths))}{why}")
     runs = pd.concat(found, ignore_index=True).drop_duplicates("run", ignore_index=True)
     steps = curves[0] if len(curves) == 1 else _joined(curves)
     homes = runs["dir"].map(_home)
