@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from dask_cluster import DaskCluster, dask_cluster
 from harmonic import cluster as dask_executor
 from harmonic import dask_workers, load_runs
+from harmonic.cluster import Pauses
+from harmonic.executors import WorkersLost
 from helpers import CommandLine, results
 from process import PATIENCE_S, Command
 
@@ -135,6 +138,57 @@ def test_a_cluster_without_workers_is_waited_for_in_words(tmp_path: Path) -> Non
         assert sweep.said[1] == f"harmonic: the Dask cluster {cluster.address} has no workers (yet): waiting\n"
 
 
+def worker(status: str, trains: bool = False) -> dict[str, Any]:
+    """A worker as the scheduler describes it."""
+    counts = {"train_one/executing": 1} if trains else {}
+    return {"status": status, "memory_limit": 2**30, "metrics": {"memory": 2**29, "task_counts": counts}}
+
+
+def test_pauses() -> None:
+    """Who is paused for long is named once; the sweep ends when all have been for longer and none trains."""
+    pauses, names = Pauses(60), ("tcp://a", "tcp://b")
+    idle, busy = worker("paused"), worker("paused", trains=True)
+    pauses.see(dict.fromkeys(names, idle), 0)
+    with pytest.warns(UserWarning, match=r"tcp://a \(512 of 1024 MiB\), tcp://b .* waiting for 60 s at most"):
+        pauses.see(dict.fromkeys(names, idle), 6)
+    pauses.see({"tcp://a": idle, "tcp://b": worker("running")}, 50)
+    pauses.see({"tcp://a": idle, "tcp://b": busy}, 55)
+    with pytest.warns(UserWarning, match="tcp://b"):  # it had come back
+        pauses.see({"tcp://a": idle, "tcp://b": busy}, 61)
+    pauses.see(dict.fromkeys(names, idle), 70)
+    pauses.see(dict.fromkeys(names, idle), 129)
+    pauses.see({}, 130)  # they are gone, and their successors on the way
+    pauses.see(dict.fromkeys(names, idle), 131)
+    with pytest.warns(UserWarning, match="tcp://a"):
+        pauses.see(dict.fromkeys(names, idle), 190)
+    with pytest.raises(WorkersLost, match="paused_timeout=60 s; all are paused: tcp://a"):
+        pauses.see(dict.fromkeys(names, idle), 191)
+
+
+def test_paused_workers_are_named_and_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    short_of_memory = {
+        f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": value
+        for name, value in {"PAUSE": "0.0001", "TARGET": "False", "SPILL": "False", "TERMINATE": "False"}.items()
+    }
+    with dask_cluster(tmp_path / "cluster", workers=1, **short_of_memory) as cluster:
+        sweep = ("-m", "seed=1,2", *SMALL, "hydra.sweep.dir=s", *cluster.arguments)
+        with Command(*sweep, "hydra.launcher.executor.paused_timeout=1", cwd=tmp_path) as given_up:
+            _, err = given_up.communicate()
+        assert given_up.returncode == 1
+        assert "within hydra.launcher.executor.paused_timeout=1 s; all are paused: tcp://127.0.0.1:" in err
+        assert "0 of 2 runs are in the table" in err
+        with Command(*sweep, cwd=tmp_path) as waiting:
+            waiting.until(lambda: waiting.said[1])
+            assert waiting.said[1].startswith("harmonic: Dask has paused tcp://127.0.0.1:")
+            cluster.environment |= dict.fromkeys(short_of_memory, "False")
+            cluster.start("another", "worker", "--scheduler-file", str(cluster.folder / "scheduler.json"),
+                          "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")  # fmt: skip
+            waiting.communicate()
+        assert waiting.returncode == 0
+    assert load_runs(tmp_path / "s")["status"].tolist() == ["complete"] * 2
+
+
 def test_without_an_address_workers_are_started_here(harmonic_command: CommandLine) -> None:
     done = harmonic_command(
         "-m", "seed=1,2", *SMALL, "hydra/launcher/executor=dask", "hydra.launcher.executor.workers=1"
@@ -151,6 +205,8 @@ def test_without_an_address_workers_are_started_here(harmonic_command: CommandLi
         (("address=3",), "missing port number in address '3'"),
         (("address=tcp://127.0.0.1:9", "workers=2"), "is of a cluster that has its workers"),
         (("workers=0",), "workers must be a whole number >= 1"),
+        (("paused_timeout=0",), "paused_timeout must be a number of seconds > 0; got 0"),
+        (("paused_timeout=soon",), "paused_timeout must be a number of seconds > 0; got 'soon'"),
         (("cluster={_target_: no.such.Cluster}",), "hydra.launcher.executor.cluster must build a Dask cluster; got "),
     ],
 )

@@ -29,6 +29,7 @@ class DaskConf:
     address: Optional[str] = None  # noqa: UP045 - of a scheduler, as tcp://host:8786
     workers: Optional[int] = None  # noqa: UP045 - where there is no address: processes here, or workers of the cluster
     cluster: Any = None  # where there is no address: what builds a Dask cluster; null: processes on this machine
+    paused_timeout: Any = 600  # seconds after which a sweep ends where Dask has paused all workers and none trains
 
 
 @dataclass
