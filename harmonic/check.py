@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from harmonic.errors import ConfigError, HarmonicError
 from harmonic.schema import parse
@@ -24,6 +24,7 @@ class Check(Callback):
     def on_run_start(self, config: DictConfig, **_kwargs: Any) -> None:
         try:
             _check_name(config)
+            _check_heard(config, sweep=False)
             checked = parse(config)
             from harmonic.trial import Trial
 
@@ -34,15 +35,50 @@ class Check(Callback):
     def on_multirun_start(self, config: DictConfig, **_kwargs: Any) -> None:
         try:
             _check_name(config)
+            _check_heard(config, sweep=True)
         except HarmonicError as error:
             leave(str(error))
 
 
 def _check_name(config: DictConfig) -> None:
     """Refuse a job's name that is a path, for the log is named after it."""
-    name = str(config.hydra.job.name)
+    typed = str(config.hydra.job._get_node("name")._value())
+    name = typed if "${hydra.job" in typed else str(config.hydra.job.name)  # in a sweep, what each job is told
     if name != Path(name).name:
         raise ConfigError.broken("hydra.job.name", "a file's name without folders", name)
+
+
+# what the command line may not set: Hydra writes over it
+_HYDRAS = ("hydra.runtime", "hydra.overrides", "hydra.job.config_name", "hydra.job.override_dirname")
+_OF_A_JOB = ("hydra.job.num", "hydra.job.id")  # what a sweep numbers itself
+_OF_A_SWEEP = ("hydra.sweeper", "hydra.launcher", "hydra/sweeper", "hydra/launcher")
+
+
+def _check_heard(config: DictConfig, sweep: bool) -> None:
+    """Refuse overrides of Hydra's own config that would change nothing here.
+
+    Raises:
+        ConfigError: one of them is of a sweep and this is none, or the other way round, or is Hydra's own to set.
+    """
+    given = cast(list[str], OmegaConf.to_container(config.hydra.overrides.hydra))  # as typed: `${...}` is not resolved
+    keys = [text.lstrip("+~").partition("=")[0] for text in given]
+
+    def first(*names: str) -> str | None:
+        return next(
+            (key for key in keys if any(f"{key}.".startswith((f"{name}.", f"{name}/")) for name in names)), None
+        )
+
+    if key := first(*_HYDRAS, *(_OF_A_JOB if sweep else ())):
+        raise ConfigError(f"'{key}' is Hydra's own to set; leave it out")
+    if not sweep and (key := first(*_OF_A_SWEEP)):
+        raise ConfigError(f"'{key}' is of a sweep, and this is a single run; add -m to sweep, or leave it out")
+    here, elsewhere = ("hydra.sweep.dir", "hydra.run") if sweep else ("hydra.run.dir", "hydra.sweep")
+    if (key := first(elsewhere)) and not first(here):
+        kind = "a single run, and this is a sweep" if sweep else "a sweep, and this is a single run"
+        raise ConfigError(f"'{key}' is of {kind}, whose folder is {here}; got {given[keys.index(key)]}")
+    if sweep and config.hydra.job.chdir and "HarmonicLauncher" in str(config.hydra.launcher.get("_target_")):
+        rule = "hydra.job.chdir must be false where runs are trained side by side in one process"
+        raise ConfigError(f"{rule}; got true: hydra/launcher=basic trains one after the other")
 
 
 def leave(message: str, code: int = BAD_INPUT) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harmonic.compose import GROUPS, composed, config_root
+from harmonic.compose import composed, config_root
 from harmonic.errors import meant
 
 _MISSPELT = re.compile(r"^Could not override '([^']+)'")
@@ -36,14 +36,15 @@ def worded(error: Exception, text: str, arguments: Sequence[str]) -> str:
             + meant(missing, sweeps)
         )
     if found := _MISSPELT.search(text):
-        return f"'{found[1]}' must be a key of the config; {_beside(found[1], arguments)}"
+        beside = _beside(found[1], arguments)
+        return f"'{found[1]}' must be a key of the config; {beside}" if beside else text
     if found := _IN_A_FILE.search(text):
-        return f"{text}: {_beside(found[2], arguments)}"
+        return f"{text}: {_beside(found[2], arguments) or 'it has no such key'}"
     return text
 
 
 def _beside(path: str, arguments: Sequence[str]) -> str:
-    """The keys beside one that is not there, and the likeliest of them."""
+    """The keys beside one that is not there, and the likeliest of them; empty of one that is there."""
     config = _config(arguments)
     if "/" in path:
         groups = [str(name) for name in config.hydra.runtime.choices]
@@ -52,15 +53,17 @@ def _beside(path: str, arguments: Sequence[str]) -> str:
     while True:
         head, _, rest = rest.partition(".")
         inner = node.get(head) if head in node else None
-        if not rest or head not in node:
+        if head not in node:
             break
+        if not rest:
+            return ""
         above = f"{above}{head}."
         if not isinstance(inner, DictConfig):
             return f"{above.rstrip('.')} is a value, and has no keys"
         node = inner
     keys = [key for key in map(str, node) if not key.startswith("_")]
     near = meant(head, [*map(str, node), *([] if above else _groups())])
-    more = f" (+{path}=... adds one)" if above.partition(".")[0] in GROUPS else ""
+    more = f" (+{path}=... adds one)" if above and OmegaConf.get_type(node) is dict else ""
     return f"{above.rstrip('.') or 'it'} has {', '.join(keys)}{more}{near}"
 
 

@@ -84,7 +84,7 @@ def test_a_named_sweep_goes_on_where_it_was(harmonic_command: CommandLine) -> No
     assert load_runs(harmonic_command.folder / "outputs" / "post").equals(first)
     refused = harmonic_command("-cn", "post", "seed=0,1", "training.steps=7", "data.points=40")
     assert refused.code == 2
-    assert "training.steps=150, this one 7" in refused.err
+    assert "training.steps=150, this one training.steps=7" in refused.err
     assert load_runs(harmonic_command.folder / "outputs" / "post").equals(first)
 
 
@@ -356,3 +356,48 @@ def test_its_version_is_harmonics(harmonic_command: CommandLine) -> None:
 def test_the_packages_are_the_commands(module: str, says: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", module, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{says}{harmonic.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["hydra.sweep.dir=x"], "'hydra.sweep.dir' is of a sweep, and this is a single run, whose folder"),
+        (["hydra.sweep.subdir=x"], "'hydra.sweep.subdir' is of a sweep"),
+        (["-m", "seed=0,1", "hydra.run.dir=x"], "'hydra.run.dir' is of a single run, and this is a sweep, whose"),
+        (["hydra/sweeper=harmonic", "model.width=3"], "'hydra/sweeper' is of a sweep, and this is a single run"),
+        (["hydra/launcher/executor=dask"], "'hydra/launcher/executor' is of a sweep"),
+        (["hydra.launcher.executor.workers=1"], "'hydra.launcher.executor.workers' is of a sweep"),
+        (["hydra.sweeper.max_batch_size=1"], "'hydra.sweeper.max_batch_size' is of a sweep"),
+        (["hydra.runtime.cwd=/x"], "'hydra.runtime.cwd' is Hydra's own to set"),
+        (["-m", "seed=0,1", "hydra.job.override_dirname=x"], "is Hydra's own to set"),
+        (["-m", "seed=0,1", "hydra.job.num=7"], "'hydra.job.num' is Hydra's own to set"),
+        (["-m", "seed=0,1", "hydra.job.chdir=true"], "hydra.job.chdir must be false where"),
+    ],
+)  # fmt: skip
+def test_what_would_change_nothing_is_refused(harmonic_command: CommandLine, arguments: list[str], said: str) -> None:
+    refused = harmonic_command(*arguments, *SMALL)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert said in refused.err
+    assert files(harmonic_command.folder) == []
+
+
+def test_what_chooses_by_itself_is_left_alone(harmonic_command: CommandLine) -> None:
+    """Both folders may be named, of which one counts; an experiment may name the launcher of its sweeps."""
+    both = ["hydra.sweep.dir=s", "hydra.run.dir=r", "figures=false", *SMALL]
+    assert harmonic_command(*both).code == 0
+    assert harmonic_command("-m", "seed=0,1", *both).code == 0
+    assert len(load_runs(harmonic_command.folder)) == 3
+    each = ["hydra.sweep.subdir=t${hydra.job.num}", "hydra.job.name=t${hydra.job.num}", "hydra.sweep.dir=each"]
+    done = harmonic_command("-m", "seed=0,1", *each, *SMALL)
+    assert (done.code, done.err) == (0, "")
+    (harmonic_command.folder / "experiment").mkdir()
+    (harmonic_command.folder / "experiment" / "a.yaml").write_text(
+        "# @package _global_\ndefaults: [override /hydra/launcher/executor: processes]\n"
+    )
+    assert harmonic_command("-cd", ".", "+experiment=a", *both[1:]).code == 0
+
+
+def test_a_mapping_that_is_there_is_not_called_misspelt(harmonic_command: CommandLine) -> None:
+    refused = harmonic_command("hydra.job.env_set={FOO: bar}")
+    assert "did you mean" not in refused.err
+    assert "(+hydra.job.env_set.FOO=... adds one)" in harmonic_command("hydra.job.env_set.FOO=bar").err
