@@ -23,6 +23,10 @@ class ConfigError(HarmonicError):
         return cls(f"{key} must be {rule}; got {value!r}")
 
 
+class PlaceTaken(ConfigError):
+    """The folder of a run is another run's: the sweep's fault, not that of the run's values."""
+
+
 class TableError(HarmonicError):
     """A table that cannot be read or written."""
 

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from harmonic import __version__, environment, models, tables
-from harmonic.errors import ConfigError, RunFailed
+from harmonic.errors import ConfigError, PlaceTaken, RunFailed
 from harmonic.schema import Config
 from harmonic.surroundings import UNCHANGED, Around
 from harmonic.trial import Listener, Result, Trial, forget, train, unheard
@@ -199,7 +199,7 @@ def finished(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) ->
             made again, or sweeps were copied into one folder.
 
     Raises:
-        ConfigError: other runs lie in its place, and not this one.
+        PlaceTaken: other runs lie in its place, and not this one.
     """
     ours, other = _said(leaves(config)), None
     for row in reversed(rows):
@@ -210,7 +210,7 @@ def finished(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) ->
         other = other or difference
     if other is not None:
         rule = f"'{place.folder}' must be free or hold the same run"
-        raise ConfigError(f"{rule}; the one in it has {other}: choose another hydra.sweep.dir")
+        raise PlaceTaken(f"{rule}; the one in it has {other}: choose another hydra.sweep.dir")
     return None
 
 

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from harmonic import job, tables
-from harmonic.errors import ConfigError
+from harmonic.errors import ConfigError, PlaceTaken
 from harmonic.executors import workers_or_cores
 from harmonic.job import Outcome, Place
 from harmonic.launch import checked
@@ -38,6 +38,7 @@ class Crew(Protocol):
         """The runs of the trial with this number, one a seed.
 
         Raises:
+            PlaceTaken: the folder of one is another run's.
             ConfigError: a value breaks its rule.
         """
         ...
@@ -123,7 +124,7 @@ class Streaming(Crew):
             run = checked(one, Place(one.folder, home, home.name, number), self._here)
             if (other := self._trials.setdefault(run.place.name, number)) != number:
                 rule = "a folder of its own for each trial"
-                raise ConfigError.broken(
+                raise PlaceTaken.broken(
                     "hydra.sweep.subdir", rule, f"{run.place.name} for the trials {other} and {number}"
                 )
             run.row = job.finished(run.config, run.place, self._rows.get(run.place.name, ()))

@@ -18,7 +18,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from harmonic.errors import ConfigError, RunFailed
+from harmonic.errors import ConfigError, PlaceTaken, RunFailed
 from harmonic.job import Outcome
 from harmonic.progress import SweepProgress
 from harmonic.search.candidate import STATES, Candidate, Piece, Replicate, Stage
@@ -151,6 +151,8 @@ class Search:
             trial.set_user_attr(KEPT, {"status": "failed", "error": str(error)})
             self.study.tell(trial, state=TrialState.FAIL)  # it would be refused again
             self.share.told(trial)
+            if isinstance(error, PlaceTaken):
+                raise
             self.progress.finished("failed", self._note)
             if not enqueued:  # what was drawn counts as any failure does
                 self._told += 1
