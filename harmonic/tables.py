@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,13 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
     """
     parts = [read_runs(path) for path in sorted(table.glob(f"runs-{prefix}*.parquet"))]
     rows = [row for part in parts if part is not None for row in as_written(part)]
-    # only what failed is made again; clocks are set back, so that the later start alone would not do
-    return sorted(rows, key=lambda row: (row["status"] != "failed", row["started"]))
+    return sorted(rows, key=_counts_last)
+
+
+def _counts_last(row: Mapping[str, Any]) -> tuple[bool, datetime]:
+    """The order of runs that lie in one folder. Only what failed is made again; clocks are set back, so that the later
+    start alone would not do."""
+    return row["status"] != "failed", row["started"]
 
 
 def as_written(part: pa.Table) -> list[dict[str, Any]]:
@@ -176,12 +182,14 @@ def by_folder(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, 
 
 def statuses(table: Path) -> Counter[str]:
     """How many runs ended in each status; of one folder the one that counts last."""
-    return Counter(rows[-1]["status"] for rows in by_folder(read_rows(table)).values())
+    parts = (_read(path, ["dir", "status", "started"]) for path in sorted(table.glob("runs-*.parquet")))
+    rows = [row for part in parts if part is not None for row in part.to_pylist()]
+    return Counter(rows[-1]["status"] for rows in by_folder(sorted(rows, key=_counts_last)).values())
 
 
 def absent(table: Path, runs: Iterable[str]) -> list[str]:
     """Those of some runs, by id, that have no row in a table, in their order."""
-    parts = (read_part(path) for path in sorted(table.glob("runs-*.parquet")))
+    parts = (_read(path, ["run"]) for path in sorted(table.glob("runs-*.parquet")))  # all columns would take memory
     there = {run for part in parts if part is not None for run in part["run"].to_pylist()}
     return [run for run in runs if run not in there]
 
@@ -215,12 +223,16 @@ def _write_part(path: Path, table: pa.Table) -> None:
 
 def read_part(part: Path) -> pa.Table | None:
     """A part as it was written; None of one that is damaged, or gone since it was seen, which is named in a warning."""
+    return _read(part)
+
+
+def _read(part: Path, columns: list[str] | None = None) -> pa.Table | None:
     try:
         # `read_table` takes twice as long to find out that it is one file
         with pq.ParquetFile(part, page_checksum_verification=True) as file:
-            return _shaped(part, file.read())
+            return _shaped(part, file.read()) if columns is None else file.read(columns)
     except (OSError, ValueError, pa.ArrowException) as error:
-        warnings.warn(f"left out '{printable(part)}': not a whole Parquet file ({error})", stacklevel=3)
+        warnings.warn(f"left out '{printable(part)}': not a whole Parquet file ({error})", stacklevel=4)
         return None
 
 

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from harmonic import job, tables
-from harmonic.errors import ConfigError, PlaceTaken
+from harmonic.errors import PlaceTaken
 from harmonic.executors import workers_or_cores
 from harmonic.job import Outcome, Place
 from harmonic.launch import checked
