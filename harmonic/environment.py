@@ -34,9 +34,9 @@ def current() -> Mapping[str, str]:
     }
 
 
-def write(table: Path) -> None:
-    """Note the present environment beside a table's parts."""
-    text = json.dumps(dict(current()), indent=1)
+def write(table: Path, environment: Mapping[str, str]) -> None:
+    """Note an environment, as `current` gives it where runs are trained, beside a table's parts."""
+    text = json.dumps(dict(environment), indent=1)
     path = table / f"environment-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
     if not path.exists():
         table.mkdir(parents=True, exist_ok=True)

@@ -101,7 +101,8 @@ class Place:
 class Outcome:
     """What training gave. columns: of the table; curve: columns of CURVE but `run`;
     parameters: of the network as it stands; trace: the traceback of a failed run;
-    result: what to go on with, where the run is but paused; records: what was logged in training."""
+    result: what to go on with, where the run is but paused; records: what was logged in training;
+    environment: that trained it last, None: not known."""
 
     columns: Mapping[str, Any]
     curve: Mapping[str, Any]
@@ -109,6 +110,7 @@ class Outcome:
     trace: str | None = None
     result: Result | None = None
     records: Sequence[logging.LogRecord] = ()
+    environment: Mapping[str, str] | None = None
 
 
 def train_one(
@@ -143,10 +145,11 @@ def _train(config: Config, listen: Listener, begun: Outcome | None, until: int |
     except ConfigError:
         raise
     except Exception as error:
-        return failure(error, identity)
+        return dataclasses.replace(failure(error, identity), environment=environment.current())
     parameters = None if result.status == "diverged" else result.state.parameters
     paused = result if result.status == "paused" else None
-    return Outcome(identity | _columns(result), _curve(result), parameters, result=paused)
+    columns = identity | _columns(result)
+    return Outcome(columns, _curve(result), parameters, result=paused, environment=environment.current())
 
 
 def failure(error: BaseException, identity: Mapping[str, Any] | None = None) -> Outcome:
@@ -172,6 +175,7 @@ def record(config: Config, place: Place, outcome: Outcome, run: str | None = Non
         "trial": place.trial,
         "seed": config.seed,
         "version": __version__,
+        "machine": outcome.environment["machine"] if outcome.environment else None,
         "dir": place.name,
         **outcome.columns,
     }
@@ -258,7 +262,7 @@ def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]
         return {**row, "dir": str(place.folder)}
     entry = record(config, place, outcome)
     write_model(config, place, outcome, entry.row["run"])
-    environment.write(place.table)
+    environment.write(place.table, environment.current())
     tables.write_runs(place.table, place.stem + entry.row["run"], [entry])
     if outcome.trace is not None:
         raise RunFailed(f"the run failed with {outcome.columns['error']}; its row is in '{place.table}'")

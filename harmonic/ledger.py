@@ -73,7 +73,7 @@ class Ledger:
     table: Path
     followers: Followers = field(default_factory=Followers)
     pending: list[tables.Record] = field(default_factory=list)
-    written: int = 0
+    environments: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)  # that runs were trained in
     _last: float = field(default_factory=time.monotonic)
 
     def adopt(self, runs: Iterable[Run]) -> None:
@@ -112,6 +112,8 @@ class Ledger:
         job.write_model(run.config, run.place, outcome, entry.row["run"])
         run.row = entry.row
         self.pending.append(entry)
+        if outcome.environment is not None:
+            self.environments[tuple(outcome.environment.values())] = outcome.environment
         followed = self.followers.follows(run)
         if not followed:
             _write_log(run, outcome)
@@ -134,9 +136,9 @@ class Ledger:
     def flush(self) -> None:
         """Write what is pending."""
         if self.pending:
-            environment.write(self.table)
+            for one in self.environments.values():
+                environment.write(self.table, one)
             tables.write_runs(self.table, f"{self.pending[0].row['run']}", self.pending)
-            self.written += len(self.pending)
         self.pending, self._last = [], time.monotonic()
 
 

@@ -45,9 +45,11 @@ OUTCOME = {
     "train_s": pa.float64(),  # seconds in training steps alone
     "started": pa.timestamp("us", tz="UTC"),
     "version": pa.string(),  # of harmonic
+    "machine": pa.string(),  # that trained it, or its last part: processor and cores
     "error": pa.string(),  # why it diverged or failed
     "dir": pa.string(),  # on disk relative to the table's parent; absolute once loaded
 }
+LATER = ("machine",)  # columns that the tables of earlier versions lack
 SEEDS = ("data.seed", "model.seed")  # columns of the config that hold whole numbers or null
 FRONT = "pareto"  # column of searches with several objectives: whether a run is of the front
 CURVE = {
@@ -272,6 +274,9 @@ def _shaped(part: Path, table: pa.Table) -> pa.Table:
         raise ValueError(f"each column must be there once; {', '.join(twice)} are there more often")
     if odd := [one.name for one in table.schema if one.name not in kinds and not _is_leaf(one.type)]:
         raise ValueError(f"a column must hold numbers, truths or text; {', '.join(odd)} do not")
+    for name in kinds:
+        if name in LATER and name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), kinds[name]))
     wrong = [name for name, kind in kinds.items() if table.column_names.count(name) != 1 or table[name].type != kind]
     if wrong:
         raise ValueError(f"a part needs the columns {', '.join(kinds)}; {', '.join(wrong)} are missing or other")

@@ -344,6 +344,8 @@ def test_another_space_or_config_is_refused_with_the_difference(harmonic_command
           "+hydra.sweeper.pruner.wrapped_pruner=foo"), "wrapped_pruner must be a pruner"),
         ((*SPACE, "hydra.sweeper.pruner._target_=no.such.Pruner"), "must name a class of optuna.pruners"),
         ((*SPACE, "hydra.sweeper.sampler._target_=optuna.samplers.GridSampler"), "a grid needs choices or ranges"),
+        ((*SPACE, "hydra.sweeper.rungs=6"), "hydra.sweeper.rungs needs a pruner"),
+        ((*SPACE, "hydra.sweeper.prune_by=dense_rmse"), "hydra.sweeper.prune_by needs a hydra.sweeper.pruner"),
         ((*SPACE, "objective=[dense_rmse,sparse_rmse]", *MEDIAN), "set hydra.sweeper.prune_by"),
         ((*SPACE, "hydra.sweeper.direction=[minimize,maximize]"), "one direction, or one for each"),
         ((*SPACE, "hydra.sweeper.direction=down"), "minimize, maximize"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import random
 import re
@@ -23,10 +24,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harmonic import job, load_curves, load_runs, schema, tables
+from harmonic import environment, job, load_curves, load_model, load_runs, schema, tables
 from harmonic.errors import ConfigError, HarmonicError, TableError
 from harmonic.report import report
 from harmonic.schema import Config
+from harmonic.search.study import load_study
 from helpers import CommandLine, config
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +60,7 @@ def test_rows_of_different_shape_share_a_frame(tmp_path: Path) -> None:
     write(tmp_path / "b", "three", 2, {"optimizer.momentum": 1, "model.depth": 2, "data.seed": 4})
     runs = load_runs(tmp_path).set_index("run")
     assert list(runs.columns[:5]) == ["sweep", "trial", "seed", "status", "engine"]
-    assert list(runs.columns[-11:]) == list(tables.OUTCOME)
+    assert list(runs.columns[-len(tables.OUTCOME) :]) == list(tables.OUTCOME)
     assert runs.loc["one", "optimizer.momentum"] == 0.9
     assert runs.loc["three", "optimizer.momentum"] == 1
     assert runs["optimizer.momentum"].isna()["two"]
@@ -538,3 +540,49 @@ def test_a_seed_of_somebody_elses_may_be_text(harmonic_command: CommandLine) -> 
     done = harmonic_command("-m", "~model", model, "seed=0,1", "training.steps=2", "data.points=4", "hydra.sweep.dir=s")
     assert (done.code, done.err) == (0, "")
     assert load_runs(harmonic_command.folder)["model.inner.seed"].tolist() == ["text"] * 2
+
+
+def test_each_row_names_the_machine_that_trained_it(
+    harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the leader's: what a worker gives says where it ran, and the report counts the runs of each machine."""
+    here, asked = environment.current(), itertools.count()
+
+    def somewhere() -> Mapping[str, str]:
+        return {**here, "machine": f"machine {min(next(asked) % 4, 1)}, 8 cores"}
+
+    monkeypatch.setattr(environment, "current", somewhere)
+    grid = ("-m", "seed=range(0,8)", "training.steps=2", "data.points=4", "hydra.launcher.executor.workers=1")
+    assert harmonic_command(*grid, "hydra.sweep.dir=s").code == 0
+    home = harmonic_command.folder / "s"
+    counts = load_runs(home)["machine"].value_counts().to_dict()
+    assert counts == {"machine 0, 8 cores": 2, "machine 1, 8 cores": 6}
+    assert len(environment.read(home / "table")) == 2
+    page = report([home]).read_text()
+    assert f"machine 1, 8 cores, {here['system']}: 6 runs; machine 0, 8 cores, {here['system']}: 2 runs" in page
+
+
+def test_a_table_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """It lacks the columns that were added since."""
+    for number in range(2):
+        write(tmp_path, f"s{number}", number, row={"machine": "m"})
+    part = tmp_path / "table" / "runs-s1.parquet"
+    pq.write_table(pq.read_table(part).drop_columns(list(tables.LATER)), part)
+    runs = load_runs(tmp_path).set_index("run")
+    assert runs["machine"].isna().to_dict() == {"s0": False, "s1": True}
+    assert list(runs.columns[-len(tables.OUTCOME) :]) == list(tables.OUTCOME)
+    assert tables.read_rows(tmp_path / "table")[-1]["machine"] is None
+
+
+def test_what_is_loaded_stays_where_it_is_after_chdir(
+    harmonic_command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = ("-m", "hydra/sweeper=harmonic", "model.width=range(2,4)", "hydra.sweeper.n_trials=2")
+    assert harmonic_command(*search, "hydra.sweep.dir=s", "training.steps=2", "data.points=4").code == 0
+    monkeypatch.chdir(harmonic_command.folder)
+    runs, study = load_runs("s"), load_study(Path("s"))
+    monkeypatch.chdir("/")
+    assert len(study.get_trials()) == 2
+    for _, run in runs.iterrows():
+        load_model(run)
+        assert load_runs(run["dir"])["run"].tolist() == [run["run"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -30,13 +31,33 @@ def asked(sweep: Sweep) -> Section:
         facts["steps a run"] = _range(runs["training.steps"].dropna())
     facts["engine"] = ", ".join(f"{name} ({count})" for name, count in runs["engine"].value_counts().items() if count)
     facts["time"] = f"{_wall(runs):.0f} s from first start to last end, {runs['train_s'].sum():.1f} s of training"
-    for one in sweep.environments:
-        facts["machine"] = f"{one.get('machine', '?')}, {one.get('system', '?')}"
-        facts["versions"] = ", ".join(f"{k} {v}" for k, v in one.items() if k not in ("machine", "system"))
+    facts |= trained_on(runs, sweep.environments)
     blocks: list[Block] = [Facts(facts)]
     if causes := failures(runs):
         blocks.append(Grid("Failures by cause", ["cause", "runs", "for instance"], causes))
     return Section(sweep.name, blocks)
+
+
+def trained_on(runs: pd.DataFrame, environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The machines, with the number of runs that each trained, and the versions of what is installed on them."""
+    facts = {}
+    systems = {one.get("machine", "?"): one.get("system", "?") for one in environments}
+    machines = [f"{name}{_after(systems.get(str(name)))}: {count} runs"
+                for name, count in runs["machine"].value_counts().items()]  # fmt: skip
+    if unknown := int(runs["machine"].isna().sum()):
+        # tables of earlier versions do not say which run was trained where, nor do runs whose worker died
+        known = ", ".join(f"{name}{_after(system)}" for name, system in systems.items()) if not machines else ""
+        machines.append(f"{known or 'not known'}: {unknown} runs")
+    if machines:
+        facts["machine" if len(machines) == 1 else "machines"] = "; ".join(machines)
+    versions = [", ".join(f"{k} {v}" for k, v in one.items() if k not in ("machine", "system")) for one in environments]
+    if versions:
+        facts["versions"] = "; ".join(dict.fromkeys(versions))
+    return facts
+
+
+def _after(system: str | None) -> str:
+    return "" if system is None else f", {system}"
 
 
 def failures(runs: pd.DataFrame) -> list[list[str]]:

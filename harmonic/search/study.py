@@ -359,7 +359,7 @@ def load_study(home: Path, again: bool = False) -> Study:
     Raises:
         ConfigError: there is none, it is damaged, or its storage cannot be reached.
     """
-    home = Path(home)
+    home = Path(home).absolute()  # a journal is opened anew at every look
     try:
         recorded = _sweep_of(home)
         url = recorded.storage and _moved(recorded.storage, recorded.home, home)

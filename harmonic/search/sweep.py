@@ -274,6 +274,10 @@ class Sweep:
             raise ConfigError("seeds are replicates where hydra.sweeper.seeds is set; got seed as a parameter too")
         self._check_fresh(several)
         by_steps, by_seeds = prunes_steps(settings.pruner), prunes_seeds(settings.pruner)
+        if settings.rungs is not None and not by_steps:
+            raise ConfigError("hydra.sweeper.rungs needs a pruner that looks at steps, as optuna.pruners.MedianPruner")
+        if settings.prune_by is not None and not (by_steps or by_seeds):
+            raise ConfigError("hydra.sweeper.prune_by needs a hydra.sweeper.pruner, as optuna.pruners.MedianPruner")
         if several and (by_steps or by_seeds) and settings.prune_by is None:
             raise ConfigError(
                 f"a pruner needs one column to go by; got the objectives {self.objectives}: set hydra.sweeper.prune_by"
