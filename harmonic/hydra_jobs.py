@@ -79,7 +79,7 @@ def launch(launcher: Any, runs: Sequence[Run], rows: dict[str, str]) -> Sequence
     followers = HydrasFollowers(launcher, [run.job.surroundings for run in runs])
     if followers.one_by_one:
         say(shown.console, f"one run at a time: {followers.one_by_one}")
-    launch_runs(runs, lambda: build_executor(launcher.executor), shown, rows, followers)
+    launch_runs(runs, launcher.build, shown, rows, followers)
     return [_job_return(run) for run in runs]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -96,6 +96,20 @@ def results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     order = ["run", "step"]
     runs = runs.drop(columns=["run", "sweep", "started", "train_s"]).sort_values(["trial", "dir"], ignore_index=True)
     return runs, curves.sort_values(order, ignore_index=True)
+
+
+class Counted(ThreadPoolExecutor):
+    """An executor that says when it is built and when it is shut down."""
+
+    said: ClassVar[list[str]] = []
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(workers)
+        self.said.append("built")
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.said.append("shut down")
+        super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 class Reluctant(ThreadPoolExecutor):

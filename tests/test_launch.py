@@ -23,7 +23,7 @@ from harmonic.errors import ConfigError
 from harmonic.progress import SweepProgress
 from harmonic.search.study import load_study
 from harmonic.trial import check
-from helpers import CommandLine, config, files, results
+from helpers import CommandLine, Counted, config, files, results
 from process import Command, left_running
 
 SMALL = ("training.steps=150", "data.points=40")
@@ -333,6 +333,19 @@ def test_an_interrupt_ends_processes_of_somebody_elses(tmp_path: Path) -> None:
     mine = somebody_elses(tmp_path, "processes")
     family = interrupted(tmp_path, signal.SIGINT, *mine)
     assert left_running(family, within_s=10) == []
+
+
+@pytest.mark.parametrize("wrong", [(), ("model.width=-1",)], ids=["sound", "refused"])
+@pytest.mark.parametrize(
+    "sweep", [("seed=0,1",), ("hydra/sweeper=harmonic", "model.depth=range(1,3)", "hydra.sweeper.n_trials=2")]
+)
+def test_an_executor_is_built_once_and_shut_down(
+    harmonic_command: CommandLine, sweep: tuple[str, ...], wrong: tuple[str, ...]
+) -> None:
+    Counted.said.clear()
+    done = harmonic_command("-m", *sweep, *SMALL, *wrong, "hydra.launcher.executor._target_=helpers.Counted")
+    assert done.code == (2 if wrong else 0)
+    assert Counted.said == ["built", "shut down"]
 
 
 def test_a_finished_run_is_in_the_table_soon_whatever_trains_beside_it(harmonic_command: CommandLine) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from harmonic import ending, tables
 from harmonic.errors import ConfigError, StorageLost
 from harmonic.executors import WorkersLost
-from harmonic.hydra_jobs import HydrasFollowers, build_executor, trains_here
+from harmonic.hydra_jobs import HydrasFollowers, trains_here
 from harmonic.job import Place
 from harmonic.launch import Interrupted, checked
 from harmonic.ledger import verify_rows
@@ -252,7 +252,8 @@ class Sweep:
         return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows, self.here, self.followers)
 
     def _executor(self) -> Executor:
-        return build_executor(self.launcher.executor)  # type: ignore[attr-defined]
+        executor: Executor = self.launcher.build()  # type: ignore[attr-defined]
+        return executor
 
     def _objectives(self) -> list[str]:
         named = self.bases[0].get("objective") if self.streams else None

@@ -38,16 +38,19 @@ class GridSweeper(BasicSweeper):
         jobs = self._jobs(arguments)
         if not jobs:
             raise ConfigError(f"a grid must have a job; got a range without values in {' '.join(arguments)}")
-        if self._trains:
-            self._check(jobs)
-        with Seat(Path(self.config.hydra.sweep.dir), shared=False):
-            try:
-                returns = super().sweep(arguments)
-            except RunFailed:
+        try:
+            if self._trains:
+                self._check(jobs)
+            with Seat(Path(self.config.hydra.sweep.dir), shared=False):
+                try:
+                    returns = super().sweep(arguments)
+                except RunFailed:
+                    self._close()
+                    raise
                 self._close()
-                raise
-            self._close()
-            return returns
+                return returns
+        finally:
+            getattr(self.launcher, "close", lambda: None)()  # ours alone has built something
 
     def _close(self) -> None:
         """Say where the results of harmonic's jobs are."""

@@ -25,6 +25,7 @@ class HarmonicLauncher(BasicLauncher):
         super().__init__()
         self.executor = executor
         self.checked: Sequence[Any] | None = None  # the runs of all batches, where the sweeper has checked them
+        self._built: Any = None  # the executor that was built to look at it, until it is taken
         self._rows: dict[str, str] = {}  # of all batches: the folder of each run by its id
 
     @cached_property
@@ -35,10 +36,26 @@ class HarmonicLauncher(BasicLauncher):
             ConfigError: the executor cannot be had as configured.
         """
         from harmonic.executors import Workers
+
+        self._built = self.build()
+        return Workers.of(self._built)
+
+    def build(self) -> Any:
+        """An executor: at first the one that was built to look at it, later another.
+
+        Raises:
+            ConfigError: it cannot be had as configured.
+        """
         from harmonic.hydra_jobs import build_executor
 
-        with build_executor(self.executor) as built:
-            return Workers.of(built)
+        built, self._built = self._built, None
+        return built or build_executor(self.executor)
+
+    def close(self) -> None:
+        """End the executor that was built and not taken, as where the sweep is refused."""
+        if self._built is not None:
+            self._built.shutdown()
+            self._built = None
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; their returns in the order of the jobs, the exception of a failed one in its own."""

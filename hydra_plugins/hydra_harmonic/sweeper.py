@@ -39,4 +39,7 @@ class HarmonicSweeper(Sweeper):
         from harmonic.search.sweep import sweep
 
         trains = bool(getattr(self.task_function, "trains", False))
-        sweep(self.context, self.config, self.launcher, trains, self.section, arguments)
+        try:
+            sweep(self.context, self.config, self.launcher, trains, self.section, arguments)
+        finally:
+            getattr(self.launcher, "close", lambda: None)()  # ours alone has built something
