@@ -76,9 +76,6 @@ def _check_heard(config: DictConfig, sweep: bool) -> None:
     if (key := first(elsewhere)) and not first(here):
         kind = "a single run, and this is a sweep" if sweep else "a sweep, and this is a single run"
         raise ConfigError(f"'{key}' is of {kind}, whose folder is {here}; got {given[keys.index(key)]}")
-    if sweep and config.hydra.job.chdir and "HarmonicLauncher" in str(config.hydra.launcher.get("_target_")):
-        rule = "hydra.job.chdir must be false where runs are trained side by side in one process"
-        raise ConfigError(f"{rule}; got true: hydra/launcher=basic trains one after the other")
 
 
 def leave(message: str, code: int = BAD_INPUT) -> None:

@@ -371,7 +371,6 @@ def test_the_packages_are_the_commands(module: str, says: str, tmp_path: Path) -
         (["hydra.runtime.cwd=/x"], "'hydra.runtime.cwd' is Hydra's own to set"),
         (["-m", "seed=0,1", "hydra.job.override_dirname=x"], "is Hydra's own to set"),
         (["-m", "seed=0,1", "hydra.job.num=7"], "'hydra.job.num' is Hydra's own to set"),
-        (["-m", "seed=0,1", "hydra.job.chdir=true"], "hydra.job.chdir must be false where"),
     ],
 )  # fmt: skip
 def test_what_would_change_nothing_is_refused(harmonic_command: CommandLine, arguments: list[str], said: str) -> None:
