@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from harmonic.intervals import mean_interval, sources
-from harmonic.tables import FRONT, IDENTITY, OUTCOME
+from harmonic.tables import FRONT, IDENTITY, OUTCOME, STATUSES
 
 REPLICATE = ("seed", "data.seed", "model.seed")  # columns in which the replicates of a configuration differ
 MANY = 8  # values of a column beyond which it counts as a range, not as a choice
@@ -150,6 +150,13 @@ def without_repeats(runs: pd.DataFrame, but_for: Sequence[str] = ()) -> pd.DataF
     """The first of the runs that are the same in seeds and config (`but_for` some keys): one run done twice."""
     alike = {"seeds": _replicates(runs), "number": numbered(runs.drop(columns=list(but_for), errors="ignore"))}
     return runs[~pd.DataFrame(alike).duplicated()]
+
+
+def by_trial(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row a trial: its number, the worst status of its runs, and the mean of their metric."""
+    groups = runs.dropna(subset=["trial"]).groupby("trial")
+    status = groups["status"].agg(lambda values: max(values.astype(str), key=STATUSES.index))
+    return pd.DataFrame({"status": status, metric: groups[metric].mean()}).reset_index()
 
 
 def short(column: str) -> str:

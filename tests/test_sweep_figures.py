@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from inspect import signature
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from harmonic import figures, regions
+from harmonic import HarmonicError, figures, load_curves, load_runs, regions
 from harmonic.configurations import ranked, swept
 from harmonic.data import Harmonic
 from harmonic.figures.style import BEST, colours
 from harmonic.importance import importances
+from helpers import exit_code
 
 ERROR = st.floats(1e-3, 1e3)
 
@@ -146,3 +152,71 @@ def test_a_spike_that_leaves_the_axis_is_named() -> None:
         for curves in (calm, wild)
     ]
     assert said == [[], ["spike up to 700,000"]]
+
+
+@pytest.fixture(scope="module")
+def swept_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A search over width, rate and depth, two seeds a trial, as `load_runs` and `load_curves` give it."""
+    folder = tmp_path_factory.mktemp("swept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        sweep = (
+            "hydra/sweeper=harmonic",
+            "hydra.sweeper.n_trials=12",
+            "hydra.sweeper.seeds=[0,1]",
+            "hydra.sweep.dir=s",
+        )
+        space = ("model.width=interval(3,9)", "optimizer.lr=tag(log,interval(1e-5,1e-4))", "model=shallow,deep")
+        assert exit_code(patch, "-m", *sweep, *space, "training.steps=20", "data.points=40") == 0
+    return load_runs(folder / "s"), load_curves(folder / "s")
+
+
+def drawn(name: str, runs: pd.DataFrame) -> object:
+    """What a public function gives of a table of runs in each of its places; other places take what they say."""
+    function = getattr(figures, name)
+    others = {
+        "metric": "valid_rmse", "x": "model.width", "y": "optimizer.lr", "parameters": ["optimizer.lr"], "level": 0.1,
+        "along": "distance", "kind": "png", "path": Path("x.png"), "columns": {"y": "y"},
+    }  # fmt: skip
+    needed = [one.name for one in signature(function).parameters.values() if one.default is one.empty]
+    return function(**{one: others.get(one, runs) for one in needed})
+
+
+@pytest.mark.parametrize("name", [name for name in figures.__all__ if callable(getattr(figures, name))])
+def test_given_runs_a_figure_is_drawn_or_says_in_a_line_what_it_wants(
+    name: str, swept_runs: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    runs, _ = swept_runs
+    takes_runs = {"dense_against_sparse", "history", "importances", "landscape", "pareto_front", "slices"}
+    odd = [runs, runs.head(1), runs.assign(status="diverged", valid_rmse=np.nan), runs.drop(columns="dense_rmse")]
+    for table in odd:
+        said = None
+        try:
+            given = drawn(name, table)
+        except HarmonicError as error:
+            said = str(error)
+        if said is not None:
+            assert "\n" not in said
+            assert f"figures.{'picture' if name == 'save' else name} " in said
+        assert said is None or name not in takes_runs or table is not runs
+        assert said is not None or name in takes_runs
+        if said is None and isinstance(given, Figure):
+            figures.picture(given)
+
+
+def test_of_runs_figures_show_means_over_seeds(swept_runs: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    runs, curves = swept_runs
+    ranking = ranked(runs, "valid_rmse")
+    history = figures.history(runs, "valid_rmse").axes[0].lines[0]
+    assert np.allclose(np.asarray(history.get_ydata()), runs.groupby("trial")["valid_rmse"].mean())
+    points = figures.landscape(runs, "model.width", "optimizer.lr", "valid_rmse").axes[0].collections[-1]
+    assert np.allclose(np.asarray(points.get_offsets()), ranking[["model.width", "optimizer.lr"]])
+    shares = importances(ranking, swept(runs), "mean")
+    bars = figures.importances(runs).axes[0].patches
+    assert sorted(bar.get_bbox().width for bar in bars if isinstance(bar, Rectangle)) == pytest.approx(
+        sorted(shares["importance"])
+    )
+    figures.picture(figures.learning(curves, runs.set_index("run")["model.depth"]))
+    with pytest.raises(HarmonicError, match="indexed by run"):
+        figures.learning(curves, runs["model.depth"])
+    figures.picture(figures.strips(runs, by="model.depth"))

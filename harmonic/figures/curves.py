@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harmonic.errors import TableError
+from harmonic.figures.needs import CURVES, need
 from harmonic.figures.style import WIDTH, band, ceiling, colours, columns, plain_ticks, styled
 
+CURVE = ("run", "step", "loss")
 POINTS = 200  # steps drawn of a curve
 
 
@@ -17,9 +20,20 @@ def learning(curves: pd.DataFrame, groups: pd.Series, share: float = 0.95) -> Fi
 
     Args:
         curves: columns run, step, loss, as `load_curves` gives them.
-        groups: name of each run's group, indexed by run; runs without one are left out.
+        groups: each run's group, indexed by run (`runs.set_index("run")["model.depth"]`); runs without one are
+            left out.
         share: 0.95 suits replicates; the middle half shows more of groups that mix configurations.
+
+    Raises:
+        TableError: a column is missing, or none of the groups is of a run with a curve.
     """
+    need("learning", curves, CURVE, CURVES)
+    if not isinstance(groups, pd.Series) or not curves["run"].isin(groups.dropna().index).any():
+        raise TableError(
+            "figures.learning needs each run's group, a Series indexed by run (runs.set_index('run')['model.depth']); "
+            f"got a {type(groups).__name__} that names none of the curves' runs"
+        )
+    groups = groups.dropna().astype(str)
     figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.add_subplot()
     names = list(dict.fromkeys(groups.dropna()))

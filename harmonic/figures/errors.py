@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harmonic.baseline import ALIKE, predicting_zero
+from harmonic.figures.needs import GRID, RUNS, need
 from harmonic.figures.style import (
     BEST,
     DENSE,
@@ -48,6 +49,7 @@ def dense_against_sparse(
         zero: the error of predicting zero in the dense and in the sparse region; None: that of the runs' own law,
             where they share it and it is harmonic's.
     """
+    need("dense_against_sparse", runs, ["status", "dense_rmse", "sparse_rmse", *([by] if by else [])], RUNS)
     figure = Figure(figsize=(WIDTH, 5.4))
     axes = figure.add_subplot()
     done = runs[runs["status"] == "complete"].dropna(subset=["dense_rmse", "sparse_rmse"])
@@ -82,6 +84,7 @@ def dense_against_sparse(
 
 def pareto_front(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that no other beats in both regions, by rising dense_rmse."""
+    need("pareto_front", runs, ["dense_rmse", "sparse_rmse"], RUNS)
     ordered = runs.sort_values(["dense_rmse", "sparse_rmse"], kind="stable")
     before = ordered["sparse_rmse"].cummin().shift(fill_value=np.inf)
     return ordered[ordered["sparse_rmse"] < before]
@@ -96,6 +99,8 @@ def strips(runs: pd.DataFrame, by: str = "configuration", zero: tuple[float, flo
         zero: the error of predicting zero in the dense and in the sparse region; None: that of the runs' own law,
             where they share it and it is harmonic's.
     """
+    need("strips", runs, [by, *(column for column, _, _ in REGIONS)], f"{RUNS}; by= names the configuration")
+    runs = runs.dropna(subset=[by, *(column for column, _, _ in REGIONS)])
     names = list(dict.fromkeys(runs[by]))
     figure = Figure(figsize=(WIDTH, 0.8 * len(names) + 1.4))
     axes = figure.add_subplot()
@@ -138,6 +143,7 @@ def profile(errors: pd.DataFrame, along: str, border: float | None = None) -> Fi
         along: `distance` or `density`.
         border: where on that axis the dense region ends.
     """
+    need("profile", errors, ["group", "run", "error", along], f"one row a point of the grid: {GRID}")
     names = list(dict.fromkeys(errors["group"]))
     figure = Figure(figsize=(WIDTH, 3.6 + 0.25 * (len(names) + 2) / columns(names)))
     axes = figure.add_subplot()

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from harmonic.configurations import short
+from harmonic.figures.needs import by_configuration, need_numbers
 from harmonic.figures.style import BAD, BEST, QUALITY, WIDTH, metric_name, plain_ticks, spans_decades, styled
 
 MANY = 200  # points that are drawn small
@@ -26,9 +27,14 @@ def landscape(
     """A metric over two parameters: a map between the trials, and the trials as points.
 
     Args:
-        table: one row a configuration, the best first: columns x, y (numbers) and the metric.
+        table: runs, or one row a configuration, the best first: columns x, y (numbers) and the metric.
         failed: columns x, y of configurations without a value.
+
+    Raises:
+        TableError: a column is missing or holds no numbers, or no run is complete.
     """
+    table = by_configuration("landscape", table, [x, y], metric, best_is)
+    need_numbers("landscape", table, [x, y])
     figure = Figure(figsize=(WIDTH, 4.8))
     axes = figure.add_subplot()
     less = best_is == "minimize"

@@ -11,6 +11,7 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
 from harmonic.figures.curves import by_step
+from harmonic.figures.needs import CURVES, GRID, need, need_kind
 from harmonic.figures.run import _border, _image, _plane
 from harmonic.figures.style import BAD, MARKERS, REFERENCE, WIDTH, band, ceiling, colours, plain_ticks, styled
 from harmonic.intervals import spread_name
@@ -26,6 +27,9 @@ def bands(curves: pd.DataFrame, experiments: pd.Series, published: pd.DataFrame)
         experiments: experiment of each run, indexed by run.
         published: columns experiment, step, loss.
     """
+    need("bands", curves, ["run", "step", "loss"], CURVES)
+    need("bands", published, ["experiment", "step", "loss"], "harmonic.post.published")
+    need_kind("bands", experiments, pd.Series, "of experiments by run, as of harmonic.post.label")
     tables = {
         name: by_step(curves[curves["run"].isin(experiments.index[experiments == name])])
         for name in dict.fromkeys(published["experiment"])
@@ -62,6 +66,7 @@ def as_printed(grid: pd.DataFrame, level: float) -> Figure:
     Args:
         grid: columns x0, x1, density, truth, prediction.
     """
+    need("as_printed", grid, ["x0", "x1", "density", "truth", "prediction"], GRID)
     figure = Figure(figsize=(1.2 * WIDTH, 3.6))
     theirs, ours = figure.subplots(1, 2, gridspec_kw={"wspace": 0.1})
     picture = grid["prediction"].to_numpy().reshape(RESOLUTION, RESOLUTION).T
@@ -87,6 +92,12 @@ def percentiles(table: pd.DataFrame) -> Figure:
     Args:
         table: columns experiment, step, published, n, low, high, percentile, as `harmonic.post.compare` gives them.
     """
+    need(
+        "percentiles",
+        table,
+        ["experiment", "step", "published", "n", "low", "high", "percentile"],
+        "harmonic.post.compare",
+    )
     figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.add_subplot()
     names = list(dict.fromkeys(table["experiment"]))

@@ -15,18 +15,22 @@ from matplotlib.ticker import MultipleLocator
 from torch import nn
 
 from harmonic.data import Sample, as_array
+from harmonic.errors import TableError
+from harmonic.figures.needs import CURVES, GRID, need, need_kind
 from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, plain_ticks, styled
 from harmonic.regions import EXTENT, RESOLUTION, Regions
 
 
 def sample_frame(sample: Sample) -> pd.DataFrame:
     """The training sample as columns x0, x1, y."""
+    need_kind("sample_frame", sample, Sample, "a data set's sample")
     x, y = as_array(sample.x), as_array(sample.y)
     return pd.DataFrame({"x0": x[:, 0], "x1": x[:, 1], "y": y[:, 0]})
 
 
 def grid_frame(regions: Regions) -> pd.DataFrame:
     """The evaluation grid as columns x0, x1, truth, density, dense; x0 varies slowest."""
+    need_kind("grid_frame", regions, Regions, "harmonic.regions.build")
     x = as_array(regions.x)
     columns = {"x0": x[:, 0], "x1": x[:, 1], "truth": regions.truth}
     return pd.DataFrame({**columns, "density": regions.density, "dense": regions.dense})
@@ -34,6 +38,8 @@ def grid_frame(regions: Regions) -> pd.DataFrame:
 
 def with_prediction(grid: pd.DataFrame, model: nn.Module) -> pd.DataFrame:
     """The grid with a model's `prediction`."""
+    need("with_prediction", grid, ["x0", "x1"], GRID)
+    need_kind("with_prediction", model, nn.Module, "harmonic.load_model")
     x = torch.tensor(grid[["x0", "x1"]].to_numpy(np.float32))
     with torch.no_grad():
         return grid.assign(prediction=as_array(model(x)).ravel())
@@ -48,6 +54,8 @@ def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         grid: columns x0, x1, density.
         level: the density on the border.
     """
+    need("data", points, ["x0", "x1", "y"], "sample_frame")
+    need("data", grid, ["x0", "x1", "density"], GRID)
     figure = Figure(figsize=(5.8, 5.0))
     axes = figure.add_subplot()
     bound = float(points["y"].abs().max())
@@ -76,6 +84,8 @@ def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         grid: columns x0, x1, truth, prediction, density.
         level: the density on the border.
     """
+    need("fit", points, ["x0", "x1"], "sample_frame")
+    need("fit", grid, ["x0", "x1", "truth", "prediction", "density"], GRID)
     figure = Figure(figsize=(13.2, 4.2))
     left, middle, right = figure.subplots(1, 3, sharey=True)
     bound = float(grid["truth"].abs().max())
@@ -106,6 +116,9 @@ def curve(curves: pd.DataFrame) -> Figure:
     Args:
         curves: columns step, loss, dense_rmse, sparse_rmse, as `load_curves` gives them.
     """
+    need("curve", curves, ["step", "loss", "dense_rmse", "sparse_rmse"], CURVES)
+    if "run" in curves and (count := len(curves["run"].unique())) > 1:
+        raise TableError(f"figures.curve draws one run (curves[curves.run == runs.run[0]]); got {count} runs")
     figure = Figure(figsize=(6.4, 4.2))
     axes = figure.add_subplot()
     axes.plot(curves["step"], curves["loss"], color=LOSS, lw=1.5, label="loss (left)")
@@ -133,6 +146,7 @@ def maps(grid: pd.DataFrame, columns: Mapping[str, str], level: float) -> Figure
         columns: title of each panel by column.
         level: the density on the border.
     """
+    need("maps", grid, ["x0", "x1", "density", *columns], GRID)
     count = 2 if len(columns) == 4 else min(3, len(columns))
     rows = -(-len(columns) // count)
     figure = Figure(figsize=(3.0 * count + 1.2, 3.1 * rows + 0.5))

@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harmonic.configurations import short, shown
+from harmonic.configurations import DEFAULT_METRIC, by_trial, objective, ranked, short, shown, swept
+from harmonic.errors import TableError
+from harmonic.figures.needs import RUNS, by_configuration, need, need_numbers
 from harmonic.figures.style import BAD, BEST, FAINT, MUTED, WIDTH, metric_name, plain_ticks, spans_decades, styled
 
 WIDE = 16  # letters of tick labels that have room side by side in a third of a figure
@@ -23,8 +25,14 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
     """The value of each trial in the order of their numbers, and the best so far; pruned and failed ones marked.
 
     Args:
-        trials: columns trial, status and the metric (mean over the trial's seeds).
+        trials: runs, or one row a trial: columns trial, status and the metric.
+
+    Raises:
+        TableError: a column is missing, or the metric is none of numbers.
     """
+    need("history", trials, ["trial", "status", metric], RUNS)
+    need_numbers("history", trials, [metric])
+    trials = by_trial(trials, metric)
     figure = Figure(figsize=(WIDTH, 4.0))
     axes = figure.add_subplot()
     done = trials[trials["status"] == "complete"].dropna(subset=[metric]).sort_values("trial")
@@ -55,8 +63,13 @@ def slices(table: pd.DataFrame, parameters: list[str], metric: str) -> Figure:
     """A metric against each parameter by itself; with a single one, its mean and 95 % interval where known.
 
     Args:
-        table: one row a configuration, the best first: the parameters, the metric, and `low`, `high` of its interval.
+        table: runs, or one row a configuration, the best first: the parameters, the metric, and `low`, `high` of its
+            interval.
+
+    Raises:
+        TableError: a column is missing, the metric is none of numbers, or no run is complete.
     """
+    table = by_configuration("slices", table, parameters, metric)
     count = min(3, len(parameters))
     rows = -(-len(parameters) // count)
     figure = Figure(figsize=(WIDTH if count > 1 else 0.8 * WIDTH, (2.8 if count > 1 else 4.0) * rows))
@@ -105,12 +118,22 @@ def _slice(axes: Axes, table: pd.DataFrame, name: str, metric: str, alone: bool)
 
 
 @styled
-def importances(table: pd.DataFrame, metric: str) -> Figure:
-    """How much each parameter decides about being among the best trials.
+def importances(table: pd.DataFrame, metric: str | None = None, best_is: str = "minimize") -> Figure:
+    """How much each parameter decides about being among the best configurations.
 
     Args:
-        table: columns parameter, importance (shares of 1).
+        table: runs, or the shares that `harmonic.importance.importances` gives of their ranking: columns parameter,
+            importance.
+        metric: column to rank runs by; None: their objective.
+
+    Raises:
+        TableError: it is neither of these, or of these runs nothing can be said.
     """
+    if isinstance(table, pd.DataFrame) and "status" in table:
+        metric = metric or objective(table)
+        table = _shares(table, metric, best_is)
+    need("importances", table, ["parameter", "importance"], f"{RUNS}, or harmonic.importance.importances")
+    metric = metric or DEFAULT_METRIC
     figure = Figure(figsize=(WIDTH, 0.42 * len(table) + 1.1))
     axes = figure.add_subplot()
     ordered = table.sort_values("importance")
@@ -122,6 +145,20 @@ def importances(table: pd.DataFrame, metric: str) -> Figure:
     )
     axes.grid(axis="y", visible=False)
     return figure
+
+
+def _shares(runs: pd.DataFrame, metric: str, best_is: str) -> pd.DataFrame:
+    from harmonic.importance import LEAST, importances  # Optuna, which no single run needs
+
+    by_configuration("importances", runs, [], metric, best_is)
+    ranking, parameters = ranked(runs, metric, best_is), swept(runs)
+    shares = importances(ranking, parameters, "mean", best_is)
+    if shares.empty:
+        raise TableError(
+            f"figures.importances needs {LEAST} configurations with the same parameters, of which one varies; "
+            f"got {len(ranking)} over {', '.join(parameters) or 'none'}: choose runs of one sweep"
+        )
+    return shares
 
 
 def _ordered(values: pd.Series) -> list[Any]:

@@ -25,6 +25,7 @@ from PIL import Image
 
 from harmonic import intervals
 from harmonic.configurations import SPAN
+from harmonic.figures.needs import need_kind
 from harmonic.tables import write_atomically
 
 P = ParamSpec("P")
@@ -165,6 +166,7 @@ def spans_decades(values: pd.Series) -> bool:
 
 def picture(figure: Figure) -> Image.Image:
     """The figure as an image."""
+    need_kind("picture", figure, Figure, "what the other functions give")
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(DOTS_PER_INCH)
     with mpl.rc_context(STYLE):
@@ -177,6 +179,7 @@ def picture(figure: Figure) -> Image.Image:
 
 def encoded(image: Image.Image, kind: str) -> bytes:
     """An image as the content of a file, without loss. kind: png or webp."""
+    need_kind("encoded", image, Image.Image, "picture")
     buffer = io.BytesIO()
     image.save(buffer, kind, **({"lossless": True, "method": 2} if kind == "webp" else {"compress_level": 6}))
     return buffer.getvalue()

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.collections import QuadMesh
 
 from harmonic import figures
-from harmonic.configurations import describe, numbered, short, shown
+from harmonic.configurations import by_trial, describe, numbered, short, shown
 from harmonic.importance import importances
 from harmonic.intervals import spread_name
 from harmonic.report.blocks import Block, Figure, Section
@@ -24,7 +24,7 @@ def landscape(sweep: Sweep) -> Section | None:
     blocks: list[Block] = []
     if len(table) > 2 and sweep.parameters:
         blocks += _by_parameters(sweep, table)
-    trials = _trials(sweep)
+    trials = by_trial(sweep.runs, metric)
     if sweep.asked.search is not None and len(trials) > 2 and (trials["status"] == "complete").any():
         drawing = figures.history(trials, metric, sweep.best_is)
         counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items() if count)
@@ -122,11 +122,3 @@ def curve_groups(sweep: Sweep) -> pd.Series:
     ordered = indexed[by].sort_values()
     quarters = ordered.groupby(pd.qcut(ordered, 4, duplicates="drop"), observed=True)
     return quarters.transform(lambda values: f"{short(by)} {values.min():.3g} to {values.max():.3g}").astype(str)
-
-
-def _trials(sweep: Sweep) -> pd.DataFrame:
-    """One row a trial: its worst status, the metric's mean."""
-    groups = sweep.runs.dropna(subset=["trial"]).groupby("trial")
-    order = ["complete", "pruned", "diverged", "failed"]
-    status = groups["status"].agg(lambda values: max(values.astype(str), key=order.index))
-    return pd.DataFrame({"status": status, sweep.metric: groups[sweep.metric].mean()}).reset_index()
