@@ -70,11 +70,10 @@ class _Walk:
 
     def tables(self) -> Iterator[Found]:
         while self._folders or self._links:
-            folder, apart = self._folders.pop() if self._folders else self._links.popleft()
-            if os.path.islink(folder) and folder != str(self._top):  # noqa: PTH114 - ten thousand folders
-                yield from self._followed(folder, apart)
+            if self._folders:
+                yield from self._inside(*self._folders.pop())
             else:
-                yield from self._inside(folder, apart)
+                yield from self._followed(*self._links.popleft())
 
     def _followed(self, link: str, apart: bool) -> Iterator[Found]:
         """What a link leads to, unless that is a folder which holds it."""
@@ -91,31 +90,34 @@ class _Walk:
         """The folder itself, if it is a table; what lies in it is looked at later."""
         try:
             identity = _identity(folder)
-            entries = [] if identity in self._seen else sorted(os.scandir(folder), key=lambda one: one.name)
+            entries = [] if identity in self._seen else list(os.scandir(folder))
         except OSError as error:
             warnings.warn(f"left out '{printable(folder)}': it cannot be read ({error.strerror})", stacklevel=5)
             return
         self._seen.add(identity)
-        parts = any(fnmatchcase(one.name, PARTS) for one in entries)
+        if not entries:
+            return
+        names = {one.name for one in entries}
+        parts = any(fnmatchcase(name, PARTS) for name in names if name.startswith(PARTS[:5]))
         if os.path.basename(folder) == FOLDER:  # noqa: PTH119 - ten thousand folders
             yield from self._table(folder, apart) if parts else ()
         elif parts:
             warnings.warn(
                 f"left out '{printable(folder)}': parts of a table must lie in a folder '{FOLDER}'", stacklevel=5
             )
-        has_table = any(one.name == FOLDER for one in entries)
-        children = []
+        children, links = [], []
         for one in entries:
+            beside = apart or (one.name == FRESH and FOLDER in names)
             if one.name.startswith("."):
                 continue
-            beside = apart or (has_table and one.name == FRESH)
             if one.is_symlink():
-                self._links.append((one.path, beside))
+                links.append((one.path, beside))
             elif one.is_dir():
                 children.append((one.path, beside))
             elif one.name == FOLDER:
                 warnings.warn(f"left out '{printable(one.path)}': a table must be a folder", stacklevel=5)
-        self._folders += reversed(children)
+        self._folders += sorted(children, reverse=True)  # the last is looked into first
+        self._links += sorted(links)
 
     def _table(self, folder: str, apart: bool) -> Iterator[Found]:
         if printable(folder) != folder:
