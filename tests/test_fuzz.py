@@ -12,15 +12,16 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from conftest import NEW_EXAMPLES
 from harmonic import load_model, load_runs, tables
 from harmonic.errors import HarmonicError
 from harmonic.report.material import gather
@@ -28,7 +29,8 @@ from harmonic.search.study import load_study
 from helpers import Outcome, exit_code
 
 CASES = int(os.environ.get("HARMONIC_FUZZ", "250"))
-fuzz = settings(max_examples=CASES, suppress_health_check=list(HealthCheck))
+PARTS = 10  # of each law, which pytest's workers share
+fuzz = settings(max_examples=CASES // PARTS, suppress_health_check=list(HealthCheck))
 GOES_ON = 0.1  # of the damaged folders: the command that made them, once more
 TINY = ("training.steps=2", "training.evaluate_every=2", "data.points=4", "region.mass=0.5", "figures=false")
 
@@ -83,9 +85,19 @@ def harmonic(*arguments: str) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-@given(st.booleans(), st.lists(SOUND, max_size=3), st.lists(WILD, max_size=1))
-@fuzz
-def test_any_override_is_a_run_or_a_line(multirun: bool, sound: Sequence[str], wild: Sequence[str]) -> None:
+def each(part: int, law: Callable[[], None]) -> None:
+    """A law with the examples of one part: derandomized alone, each part would draw the same."""
+    law = fuzz(law)
+    (law if NEW_EXAMPLES else seed(part)(law))()
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_any_override_is_a_run_or_a_line(part: int) -> None:
+    draws = st.booleans(), st.lists(SOUND, max_size=3), st.lists(WILD, max_size=1)
+    each(part, given(*draws)(override_is_a_run_or_a_line))
+
+
+def override_is_a_run_or_a_line(multirun: bool, sound: Sequence[str], wild: Sequence[str]) -> None:
     few = ["hydra.sweeper.n_trials=2"] if "hydra/sweeper=harmonic" in sound else []
     overrides = ("hydra.sweep.dir=s", "hydra.run.dir=r", *few, *sound, *wild)
     with tempfile.TemporaryDirectory() as folder, chdir(folder), warnings.catch_warnings():
@@ -156,11 +168,14 @@ def sound(outputs: Path, hurt: Sequence[Path]) -> dict[str, str]:
     return {row["run"]: row["dir"] for row in rows}
 
 
-@given(st.integers(0, 2**32))
-@fuzz
-def test_any_damage_is_named_and_costs_no_other_row(whole: Path, seed: int) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_any_damage_is_named_and_costs_no_other_row(whole: Path, part: int) -> None:
     """Whatever reads the folder, and the command that goes on in it."""
-    chance = random.Random(seed)
+    each(part, given(st.just(whole), st.integers(0, 2**32))(damage_is_named_and_costs_no_other_row))
+
+
+def damage_is_named_and_costs_no_other_row(whole: Path, number: int) -> None:
+    chance = random.Random(number)
     with tempfile.TemporaryDirectory() as place, chdir(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         outputs = Path(place) / "outputs"
