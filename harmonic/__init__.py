@@ -18,25 +18,34 @@ __version__ = "0.1.0"
 __all__ = ["HarmonicError", "compare", "load_curves", "load_model", "load_runs"]
 
 if TYPE_CHECKING:
-    from harmonic.comparison import compare
+    from harmonic.analysis.comparison import compare
     from harmonic.errors import HarmonicError
-    from harmonic.loading import load_curves, load_runs
-    from harmonic.models import load_model
+    from harmonic.results.load import load_curves, load_runs
+    from harmonic.training.models import load_model
 
 _HOMES = {
-    "compare": "harmonic.comparison",
+    "compare": "harmonic.analysis.comparison",
     "HarmonicError": "harmonic.errors",
-    "load_curves": "harmonic.loading",
-    "load_model": "harmonic.models",
-    "load_runs": "harmonic.loading",
+    "load_curves": "harmonic.results.load",
+    "load_model": "harmonic.training.models",
+    "load_runs": "harmonic.results.load",
+}
+# what configs name by `_target_`: those of old runs, and `harmonic.models.MLP` in every table
+_TARGETS = {
+    "check": "harmonic.cli.check",
+    "cluster": "harmonic.execution.dask",
+    "executors": "harmonic.execution.executors",
+    "models": "harmonic.training.models",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'harmonic' has no attribute '{name}'")
     from importlib import import_module
 
+    if name in _TARGETS:
+        return import_module(_TARGETS[name])
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harmonic' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)
 
 

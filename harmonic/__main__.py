@@ -1,6 +1,6 @@
 """`python -m harmonic`: the command `harmonic`."""
 
-from harmonic.start import harmonic
+from harmonic.cli.start import harmonic
 
 if __name__ == "__main__":
     harmonic()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from harmonic.trial import Trial
+from harmonic.training.trainer import Trial
 from helpers import CommandLine, config
 
 # The same tests draw the same examples everywhere, so that a change fails for what it changed, and a newcomer's first

@@ -23,10 +23,11 @@ from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from torch import Generator, Tensor, nn
 
-from harmonic import cli, load_curves, load_runs
-from harmonic.compose import compose
+from harmonic import load_curves, load_runs
+from harmonic.cli import application
+from harmonic.config.compose import compose
+from harmonic.config.schema import Config
 from harmonic.data import Harmonic, Sample
-from harmonic.schema import Config
 
 
 def config(*overrides: str) -> Config:
@@ -63,7 +64,7 @@ def exit_code(patch: pytest.MonkeyPatch, *arguments: str) -> int:
     patch.setattr(sys, "argv", ["harmonic", *arguments])
     patch.delenv("HYDRA_FULL_ERROR", raising=False)
     try:
-        cli.main()
+        application.main()
     except SystemExit as leaving:
         return int(leaving.code or 0)
     finally:

@@ -18,12 +18,12 @@ from types import TracebackType
 
 import psutil
 
-from harmonic import cli
+from harmonic.cli import application
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(
-    ["harmonic.cli", "harmonic.hydra_jobs", "harmonic.search.sweep", "harmonic.engines.native",
-     "harmonic.engines.torch", "pandas", "distributed", "psycopg"]
+    ["harmonic.cli.application", "harmonic.execution.hydra_launch", "harmonic.search.sweep",
+     "harmonic.training.native_engine", "harmonic.training.torch_engine", "pandas", "distributed", "psycopg"]
 )  # fmt: skip
 PATIENCE_S = 240.0  # before a command is taken to hang, on a machine that has much else to do
 
@@ -105,7 +105,7 @@ def _main(arguments: Sequence[str], cwd: Path, output: Path, prepare: Callable[[
     if prepare is not None:
         prepare()
     sys.argv = ["harmonic", *arguments]
-    cli.main()
+    application.main()
 
 
 def left_running(family: Sequence[psutil.Process], within_s: float) -> Sequence[psutil.Process]:

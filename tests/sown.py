@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from harmonic import tables
-from harmonic.compose import compose
-from harmonic.schema import Config
+from harmonic.config.compose import compose
+from harmonic.config.schema import Config
+from harmonic.results import tables
 
 
 def record(overrides: Sequence[str] = (), status: str = "complete", **row: object) -> tables.Record:

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic.errors import TableError
-from harmonic.report import report
-from harmonic.report.asked import FILE, Asked, Search, read
-from harmonic.report.material import gather
+from harmonic.reports import report
+from harmonic.reports.report_data import gather
+from harmonic.reports.sweep_spec import FILE, Asked, Search, read
 from helpers import CommandLine
 
 SPACE = {"model.width": "interval(8,128)", "++optimizer.lr": "tag(log,interval(1e-4,1e-1))"}

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 
 import harmonic
 from harmonic import load_curves, load_model, load_runs
-from harmonic.compose import compose, config_root
-from harmonic.tables import leaves
+from harmonic.config.compose import compose, config_root
+from harmonic.results.tables import leaves
 from helpers import CommandLine, files
 
 SMALL = ("training.steps=150", "data.points=40")
@@ -159,7 +159,7 @@ def test_a_bug_of_ours_keeps_its_traceback(harmonic_command: CommandLine, monkey
     def broken(*_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr("harmonic.job.execute", broken)
+    monkeypatch.setattr("harmonic.run.execute", broken)
     with pytest.raises(ValueError, match="a bug"):
         harmonic_command("figures=false", *SMALL)
 
@@ -352,7 +352,7 @@ def test_its_version_is_harmonics(harmonic_command: CommandLine) -> None:
     assert (done.code, done.out) == (0, f"harmonic {harmonic.__version__}\n")
 
 
-@pytest.mark.parametrize(("module", "says"), [("harmonic", "harmonic "), ("harmonic.report", "harmonic-report ")])
+@pytest.mark.parametrize(("module", "says"), [("harmonic", "harmonic "), ("harmonic.reports", "harmonic-report ")])
 def test_the_packages_are_the_commands(module: str, says: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", module, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{says}{harmonic.__version__}\n")

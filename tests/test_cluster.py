@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from dask_cluster import DaskCluster, dask_cluster
-from harmonic import cluster as dask_executor
-from harmonic import dask_workers, load_runs
-from harmonic.cluster import Pauses
-from harmonic.executors import WorkersLost
+from harmonic import load_runs
+from harmonic.execution import _dask_workers
+from harmonic.execution import dask as dask_executor
+from harmonic.execution.dask import Pauses
+from harmonic.execution.executors import WorkersLost
 from helpers import CommandLine, results
 from process import PATIENCE_S, Command
 
@@ -115,13 +116,13 @@ def test_workers_of_another_version_are_refused(
     """Each time, also one that joins when the sweep has begun, and nobody else's sweep."""
     sweep = ("-m", "seed=1,2", *SMALL, *cluster.arguments)
     with monkeypatch.context() as patch:
-        patch.setattr(dask_workers, "__version__", "9.9.9")
+        patch.setattr(_dask_workers, "__version__", "9.9.9")
         patch.setattr(dask_executor, "__version__", "9.9.9")
         for _ in range(2):
             refused = harmonic_command(*sweep)
             assert (refused.code, refused.err.count("\n")) == (2, 1)
             assert "must have harmonic 9.9.9; got ConfigError: harmonic 0.1.0 at tcp://" in refused.err
-        patch.setattr(dask_workers, "__version__", "0.1.0")  # as if no worker had been there at the start
+        patch.setattr(_dask_workers, "__version__", "0.1.0")  # as if no worker had been there at the start
         ended = harmonic_command(*sweep)
         assert (ended.code, ended.err.count("\n")) == (1, 1)
         assert "the Dask workers must have harmonic 9.9.9; got one with 0.1.0; 0 of 2 runs" in ended.err

@@ -14,7 +14,7 @@ from optuna.samplers import CmaEsSampler
 from optuna.study import Study
 
 from harmonic.errors import ConfigError
-from harmonic.search.cma import GuardedCmaEsSampler
+from harmonic.search._cma import GuardedCmaEsSampler
 
 KINDS: list[dict[str, Any]] = [{}, {"use_separable_cma": True}, {"with_margin": True}]
 

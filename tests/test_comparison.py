@@ -14,9 +14,9 @@ from scipy import stats
 
 import simulation
 from harmonic import compare
-from harmonic.configurations import ranked
+from harmonic.analysis.configurations import ranked
+from harmonic.analysis.intervals import LEAST_OF_BAND, band, mean_interval, sources, spread_name
 from harmonic.errors import TableError
-from harmonic.intervals import LEAST_OF_BAND, band, mean_interval, sources, spread_name
 from helpers import CommandLine
 
 BY = "optimizer._target_"

@@ -11,9 +11,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harmonic import data, models, trial
+from harmonic import data
+from harmonic.config.schema import Config
 from harmonic.errors import ConfigError
-from harmonic.schema import Config
+from harmonic.training import models, trainer
 from helpers import config
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -155,11 +156,11 @@ def test_whatever_a_law_of_ones_own_raises_or_gives_is_a_line(
     method: str, given: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "build", lambda _: Odd(method, given))
-    trial._plane.cache_clear()
+    trainer._plane.cache_clear()
     with pytest.raises(ConfigError, match=message) as caught:
-        trial.Trial(config())
+        trainer.Trial(config())
     assert "\n" not in str(caught.value)
-    trial._plane.cache_clear()
+    trainer._plane.cache_clear()
 
 
 @pytest.mark.parametrize("points", [-5, "many", 0.5])
@@ -167,7 +168,7 @@ def test_a_law_that_refuses_its_arguments_is_a_line_with_its_name(points: Any) -
     one = config()
     one.data = {"_target_": "helpers.Unwilling", "seed": None, "points": points, "scale": 1.0, "noise": 0.1}
     with pytest.raises(ConfigError, match=r"Unwilling says (TypeError|RuntimeError)"):
-        trial.Trial(one)
+        trainer.Trial(one)
     one.data = {"_target_": "pathlib.Path", "seed": None, "points": points}
     with pytest.raises(ConfigError, match=r"data"):
-        trial.Trial(one)
+        trainer.Trial(one)

@@ -19,7 +19,9 @@ import psutil
 import pytest
 
 import helpers
-from harmonic import job, ledger, load_curves, load_runs
+from harmonic import load_curves, load_runs
+from harmonic.execution import run_writer
+from harmonic.results import record
 from helpers import CommandLine
 from process import Command, left_running
 from test_search import agrees
@@ -187,7 +189,7 @@ def test_a_clock_set_back_changes_nothing(harmonic_command: CommandLine, monkeyp
     failing = ("-m", "~model", "+model={_target_: helpers.Failing}", "seed=0,1", "hydra.sweep.dir=t", *SMALL)
     assert harmonic_command(*search, "hydra.sweeper.n_trials=3").code == 0
     assert harmonic_command(*failing).code == 1
-    monkeypatch.setattr(job, "datetime", YearsAgo)
+    monkeypatch.setattr(record, "datetime", YearsAgo)
     monkeypatch.setattr(helpers.Failing, "forward", lambda self, x: self[0](x))
     assert harmonic_command(*search, "hydra.sweeper.n_trials=6").code == 0
     agrees(harmonic_command.folder / "s", 6, 2)
@@ -207,9 +209,9 @@ def test_rows_removed_during_a_grid_are_missed_and_trained_again(
     """Whatever else the sweep goes on to write; most of the runs are written when somebody tidies up."""
     grid = ("-m", "seed=range(0,10)", "hydra.sweep.dir=s", *SMALL, f"hydra.sweeper.max_batch_size={batch}")
     home, written = harmonic_command.folder / "s", list[Path]()
-    enter = ledger.Ledger.enter
+    enter = run_writer.Ledger.enter
 
-    def enter_and_tidy_up(self: ledger.Ledger, run: ledger.Run, outcome: job.Outcome) -> None:
+    def enter_and_tidy_up(self: run_writer.Ledger, run: run_writer.Run, outcome: record.Outcome) -> None:
         enter(self, run, outcome)
         self.flush()
         written.append(run.place.folder)
@@ -217,7 +219,7 @@ def test_rows_removed_during_a_grid_are_missed_and_trained_again(
             shutil.rmtree(home / gone)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger.Ledger, "enter", enter_and_tidy_up)
+        patch.setattr(run_writer.Ledger, "enter", enter_and_tidy_up)
         done = harmonic_command(*grid)
     assert done.code == 1
     (line,) = done.err.splitlines()

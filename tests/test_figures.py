@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harmonic import figures, regions
-from harmonic.data import Harmonic, stream
+from harmonic import figures
+from harmonic.data import Harmonic, regions, stream
 
 LAW = Harmonic(points=300, scale=3.1415, noise=0.1)
 

@@ -22,9 +22,10 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from conftest import NEW_EXAMPLES
-from harmonic import load_model, load_runs, tables
+from harmonic import load_model, load_runs
 from harmonic.errors import HarmonicError
-from harmonic.report.material import gather
+from harmonic.reports.report_data import gather
+from harmonic.results import tables
 from harmonic.search.study import load_study
 from helpers import Outcome, exit_code
 

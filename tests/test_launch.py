@@ -18,11 +18,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from harmonic import data, load_model, load_runs, models, optimizers
+from harmonic import data, load_model, load_runs
 from harmonic.errors import ConfigError
-from harmonic.progress import SweepProgress
+from harmonic.execution.progress import SweepProgress
 from harmonic.search.study import load_study
-from harmonic.trial import check
+from harmonic.training import models, optimizers
+from harmonic.training.trainer import check
 from helpers import CommandLine, Counted, config, files, results
 from process import Command, left_running
 

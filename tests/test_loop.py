@@ -25,15 +25,16 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from rich.console import Console
 
-from harmonic import job, load_curves, load_model, load_runs
+from harmonic import load_curves, load_model, load_runs
 from harmonic.errors import ConfigError
-from harmonic.job import Outcome
-from harmonic.progress import RunProgress, SweepProgress
-from harmonic.search.candidate import Candidate, Replicate, plan
+from harmonic.execution.progress import RunProgress, SweepProgress
+from harmonic.results import record
+from harmonic.results.record import Outcome
+from harmonic.results.tables import STATUSES
+from harmonic.search.open_trial import Candidate, Replicate, plan
 from harmonic.search.study import kept, load_study
-from harmonic.tables import STATUSES
-from harmonic.trial import Trial as TrainingTrial
-from harmonic.trial import train, unheard
+from harmonic.training.trainer import Trial as TrainingTrial
+from harmonic.training.trainer import train, unheard
 from helpers import CommandLine, config, results
 
 SMALL = ("training.steps=20", "training.evaluate_every=10", "data.points=30", "optimizer=adam")
@@ -407,20 +408,20 @@ def test_of_two_runs_at_once_in_one_folder_none_is_lost_silently(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
 ) -> None:
     """As with one `hydra.run.dir`, or two of Hydra's own basic sweeps: whoever comes second keeps off."""
-    place, train_one = job.Place(tmp_path, tmp_path), job.train_one
+    place, train_one = record.Place(tmp_path, tmp_path), record.train_one
     first, second = config("model.width=3", "figures=false"), config(f"model.width={3 if same else 4}", "figures=false")
 
     def meanwhile(*arguments: Any) -> Outcome:
-        monkeypatch.setattr(job, "train_one", train_one)
-        job.execute(second, place, unheard)
+        monkeypatch.setattr(record, "train_one", train_one)
+        record.execute(second, place, unheard)
         return train_one(*arguments)
 
-    monkeypatch.setattr(job, "train_one", meanwhile)
+    monkeypatch.setattr(record, "train_one", meanwhile)
     if same:
-        row = job.execute(first, place, unheard)
+        row = record.execute(first, place, unheard)
         assert row["run"] == load_runs(tmp_path)["run"].item()
     else:
         with pytest.raises(ConfigError, match=r"must be free or hold the same run; .*model.width=4, this one .*3"):
-            job.execute(first, place, unheard)
+            record.execute(first, place, unheard)
     assert load_runs(tmp_path)["model.width"].tolist() == [second.model["width"]]
     assert len(list((tmp_path / "table").glob("runs-*"))) == 1

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from harmonic import data, load_runs, models
+from harmonic import data, load_runs
+from harmonic.config.schema import MLP_TARGET
 from harmonic.errors import HarmonicError
-from harmonic.schema import MLP_TARGET
-from harmonic.trial import Trial, train
+from harmonic.training import models
+from harmonic.training.trainer import Trial, train
 from helpers import CommandLine, config
 
 X = torch.linspace(-9, 9, 40).reshape(20, 2)

@@ -19,13 +19,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harmonic import models
-from harmonic.compose import compose
-from harmonic.data import as_array
-from harmonic.engines import State, choose, kernels, native
+from harmonic.config.compose import compose
+from harmonic.config.schema import ACTIVATIONS, Config
+from harmonic.data.base import as_array
 from harmonic.errors import ConfigError
-from harmonic.schema import ACTIVATIONS, Config
-from harmonic.trial import Trial, train
+from harmonic.training import models, native_engine, native_kernels
+from harmonic.training.engines import State, choose
+from harmonic.training.trainer import Trial, train
 from helpers import config
 
 BASE = config("model=deep", "optimizer=adam", "training.engine=native")
@@ -150,8 +150,8 @@ def test_gradients_are_autograds(widths: list[int], activation: str, seed: int, 
     arrays = [p.detach().numpy() for p in network.parameters()]
     theta, columns, values = np.concatenate([a.ravel() for a in arrays]), x.numpy().T.copy(), y.numpy().ravel()
     gradient = np.empty_like(theta)
-    ours = kernels.gradient_of(
-        columns, values, np.array([2, *widths, 1]), native.ACTIVATIONS[activation], theta, gradient
+    ours = native_kernels.gradient_of(
+        columns, values, np.array([2, *widths, 1]), native_engine.ACTIVATIONS[activation], theta, gradient
     )
     loss_off, off = farthest(list(zip(arrays[::2], arrays[1::2], strict=True)), activation, columns, values)
     assert abs(ours - loss.item()) <= loss_off
@@ -162,9 +162,9 @@ def test_gradients_are_autograds(widths: list[int], activation: str, seed: int, 
 def test_activations_are_as_near_as_the_law_takes_them(activation: str) -> None:
     z = np.linspace(-40, 40, 200_001)
     ours, kept = z.copy(), np.empty_like(z)
-    kernels._activate(native.ACTIVATIONS[activation], ours, kept)
+    native_kernels._activate(native_engine.ACTIVATIONS[activation], ours, kept)
     slopes = np.ones_like(z)
-    kernels._chain(native.ACTIVATIONS[activation], ours, kept, slopes)
+    native_kernels._chain(native_engine.ACTIVATIONS[activation], ours, kept, slopes)
     for have, formula, bound in zip((ours, slopes), EXACT[activation], APPROXIMATION[activation], strict=True):
         assert np.abs(have - formula(z)).max() <= bound
 
@@ -172,16 +172,16 @@ def test_activations_are_as_near_as_the_law_takes_them(activation: str) -> None:
 @pytest.mark.parametrize(
     ("code", "formula", "reach"),
     [
-        (kernels.SIGMOID, lambda z: 1 / (1 + np.exp(-z)), 100.0),
-        (kernels.TANH, np.tanh, 100.0),
-        (kernels.SIN, np.sin, 1e4),
-        (kernels.SNAKE, lambda z: z + np.sin(z) ** 2, 30.0),
+        (native_kernels.SIGMOID, lambda z: 1 / (1 + np.exp(-z)), 100.0),
+        (native_kernels.TANH, np.tanh, 100.0),
+        (native_kernels.SIN, np.sin, 1e4),
+        (native_kernels.SNAKE, lambda z: z + np.sin(z) ** 2, 30.0),
     ],
 )
 def test_activations_are_exact_to_single_precision(code: int, formula: Any, reach: float) -> None:
     z = np.linspace(-reach, reach, 100_001).astype(np.float32)
     value = z.copy()
-    kernels._activate(code, value, np.empty_like(z))
+    native_kernels._activate(code, value, np.empty_like(z))
     exact = formula(z.astype(np.float64))
     assert np.abs(value - exact).max() <= 5e-7 * max(1.0, np.abs(exact).max())
 
@@ -189,7 +189,7 @@ def test_activations_are_exact_to_single_precision(code: int, formula: Any, reac
 @pytest.mark.parametrize("code", range(5))
 def test_no_activation_hides_what_is_not_a_number(code: int) -> None:
     z = np.array([np.nan, 1.0], np.float32)
-    kernels._activate(code, z, np.empty_like(z))
+    native_kernels._activate(code, z, np.empty_like(z))
     assert math.isnan(z[0])
     assert math.isfinite(z[1])
 
@@ -236,7 +236,7 @@ def test_a_run_is_the_same_alone_and_in_company(threads: int) -> None:
 
 def test_points_beyond_a_block_count_like_all_others() -> None:
     """Two and a half blocks of points against torch, which knows no blocks."""
-    points = int(2.5 * kernels.BLOCK)
+    points = int(2.5 * native_kernels.BLOCK)
     both = []
     for engine in ("torch", "native"):
         run = made(engine=engine, width=6)
@@ -380,9 +380,9 @@ def test_the_blas_of_scipy_is_held_to_one_thread_or_it_is_said_once(
 ) -> None:
     found = [Library(*one) for one in libraries]
     monkeypatch.setattr(threadpoolctl, "ThreadpoolController", lambda: SimpleNamespace(lib_controllers=found))
-    native._hold_blas.cache_clear()
+    native_engine._hold_blas.cache_clear()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: native.NativeEngine(), range(8)))
+        list(pool.map(lambda _: native_engine.NativeEngine(), range(8)))
     assert [library.threads for library in found] == threads
     assert len([one for one in caplog.records if "cannot be held to one thread" in one.message]) == told
-    native._hold_blas.cache_clear()
+    native_engine._hold_blas.cache_clear()

@@ -35,7 +35,9 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     zipfile.ZipFile(wheel).extractall(installed)
     elsewhere.mkdir()
-    command = "import os, harmonic.cli as c; assert c.__file__.startswith(os.environ['PYTHONPATH']); c.main()"
+    command = (
+        "import os, harmonic.cli.application as c; assert c.__file__.startswith(os.environ['PYTHONPATH']); c.main()"
+    )
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     lines: list[list[str]] = []
     for arguments in (["+experiment=post_deep", "figures=false"], ["-cn", "post", "seed=1"]):

@@ -13,13 +13,14 @@ import pytest
 from filelock import FileLock
 
 import bare
-from harmonic import loading, post, tables
-from harmonic.compose import compose
+from harmonic import post
+from harmonic.config.compose import compose
+from harmonic.config.schema import Config
 from harmonic.errors import TableError
-from harmonic.job import Place, execute
 from harmonic.post.__main__ import main
-from harmonic.schema import Config
-from harmonic.trial import Trial, train
+from harmonic.results import load, tables
+from harmonic.results.record import Place, execute
+from harmonic.training.trainer import Trial, train
 from sown import record, sweep
 
 # Published numbers outside the range of the seeds below, with their percentile among them.
@@ -69,7 +70,7 @@ def make(folder: Path, number: int, config: Config, seed: int) -> None:
 
 
 def test_each_published_number_lies_in_the_range_of_our_seeds(replicates: Path) -> None:
-    table = post.compare(loading.load_runs(replicates), loading.load_curves(replicates))
+    table = post.compare(load.load_runs(replicates), load.load_curves(replicates))
     assert len(table) == 41
     assert (table["n"] == len(SEEDS)).all()
     outside = table[(table["published"] < table["least"]) | (table["published"] > table["greatest"])]
@@ -86,8 +87,8 @@ def test_the_exception_is_rare() -> None:
 
 
 def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = loading.load_runs(replicates)
-    table = post.summarize(runs, loading.load_curves(replicates))
+    runs = load.load_runs(replicates)
+    table = post.summarize(runs, load.load_curves(replicates))
     assert table["step"].tolist() == [1000, 900, 1900]
     assert table["published"].round(2).tolist() == [231.09, 329.94, 92.98]
     deep = runs[post.label(runs) == "post_deep"]
@@ -111,7 +112,7 @@ def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytes
 def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
     replicates: Path, capsys: pytest.CaptureFixture[str], seeds: int, said: str
 ) -> None:
-    runs, curves = loading.load_runs(replicates), loading.load_curves(replicates)
+    runs, curves = load.load_runs(replicates), load.load_curves(replicates)
     verdict = post.judge(runs[runs["seed"] < seeds], curves)
     assert verdict is not None
     found = re.search(said, Path(__file__).parents[1].joinpath("README.md").read_text(), re.DOTALL)
@@ -124,7 +125,7 @@ def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
 
 
 def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(replicates: Path) -> None:
-    runs, curves = loading.load_runs(replicates), loading.load_curves(replicates)
+    runs, curves = load.load_runs(replicates), load.load_curves(replicates)
     for seeds, tail in ((8, 0.0), (64, 2.5)):
         table = post.compare(runs[runs["seed"] < seeds], curves)
         outside = (table["published"] < table["low"]) | (table["published"] > table["high"])
@@ -133,7 +134,7 @@ def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(repli
 
 
 def test_what_is_missing_is_no_reason_to_say_nothing_of_the_rest(replicates: Path) -> None:
-    runs, curves = loading.load_runs(replicates), loading.load_curves(replicates)
+    runs, curves = load.load_runs(replicates), load.load_curves(replicates)
     labels = post.label(runs)
     eight = runs[(runs["seed"] < 8) & ((labels != "post_deep") | (runs["seed"] < 2))]
     verdict = post.judge(eight, curves)
@@ -176,7 +177,7 @@ def test_any_sweep_is_set_below_the_posts_runs_or_a_line_says_why_not(
 
 
 def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
-    runs = loading.load_runs(replicates)
+    runs = load.load_runs(replicates)
     others = runs.assign(**{"optimizer.lr": 0.5})
     assert post.label(runs).notna().all()
     assert post.label(others).isna().all()
@@ -186,7 +187,7 @@ def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
 
 def test_the_fit_improves_and_extrapolation_does_not(replicates: Path) -> None:
     """The post's own conclusion, over our seeds."""
-    runs = loading.load_runs(replicates)
+    runs = load.load_runs(replicates)
     median = runs.groupby(post.label(runs))[["dense_rmse", "sparse_rmse"]].median()
     dense, sparse = median["dense_rmse"].to_dict(), median["sparse_rmse"].to_dict()
     assert dense["post_deep"] < dense["post_sgd"]

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from harmonic import load_runs
-from harmonic.compose import compose, nested, repeat
+from harmonic.config.compose import compose, nested, repeat
+from harmonic.config.quoting import is_path, written
 from harmonic.errors import ConfigError
-from harmonic.quoting import is_path, written
-from harmonic.report.answer import command
+from harmonic.reports.best_configurations import command
 from helpers import CommandLine, config
 
 PARSER = OverridesParser.create()

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic import regions
-from harmonic.data import Harmonic
+from harmonic.data import Harmonic, regions
 from harmonic.errors import ConfigError
 
 LAW = Harmonic(points=1000, scale=3.1415, noise=0.1)

@@ -23,14 +23,16 @@ from playwright.sync_api import expect
 
 import harmonic
 from browser import opened
-from harmonic import configurations, figures, job, post, tables
+from harmonic import figures, post
+from harmonic.analysis import configurations
 from harmonic.figures.style import BEST
-from harmonic.report import main, page, report
-from harmonic.report.answer import command, commands
-from harmonic.report.blocks import Block, Facts, Figure, Grid, Section, Text
-from harmonic.report.material import Material, gather
-from harmonic.report.place import MANIFEST, place
-from harmonic.report.story import story
+from harmonic.reports import main, page, report
+from harmonic.reports.best_configurations import command, commands
+from harmonic.reports.blocks import Block, Facts, Figure, Grid, Section, Text
+from harmonic.reports.page_folder import MANIFEST, place
+from harmonic.reports.report_data import Material, gather
+from harmonic.reports.sections import story
+from harmonic.results import tables
 from helpers import CommandLine, files
 from sown import record, sweep
 
@@ -211,7 +213,7 @@ def test_runs_of_other_versions_and_shapes_lie_side_by_side(
 ) -> None:
     home = harmonic_command.folder / "outputs"
     harmonic_command("-m", "seed=0,1", f"hydra.sweep.dir={home}/old", *SMALL)
-    monkeypatch.setattr(job, "__version__", "0.0.7")
+    monkeypatch.setattr("harmonic.results.record.__version__", "0.0.7")
     other = ("~model", "+model={_target_: helpers.Dropping, width: 4}", "optimizer._target_=torch.optim.Rprop")
     harmonic_command("-m", "seed=0,1", f"hydra.sweep.dir={home}/new", *other, "optimizer.lr=1e-3", *SMALL)
     assert set(harmonic.load_runs(home)["version"]) == {"0.0.7", harmonic.__version__}
@@ -235,7 +237,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
         names = (f"of-{len(material.runs)}", "always")
         return [Section("told", [Figure(name, Drawing(figsize=(1, 1)), "alt", "caption") for name in names])]
 
-    monkeypatch.setattr("harmonic.report.story.story", told)
+    monkeypatch.setattr("harmonic.reports.sections.story", told)
     a = sweep(tmp_path / "a", [record([f"model.width={width}"]) for width in (2, 4, 8)])
     return a, sweep(tmp_path / "b", [record([f"model.width={width}"]) for width in (2, 4)])
 
@@ -465,7 +467,7 @@ def test_an_odd_table_is_a_report_or_a_line(
     home = sweep(tmp_path / "s", [record([f"model.width={w}", f"seed={s}"]) for w in (2, 4, 8) for s in range(2)])
     altered(home, column, value)
     blank = Image.new("RGB", (2, 2))
-    monkeypatch.setattr("harmonic.report.blocks.picture", lambda _drawing: blank)  # the drawing is what takes time
+    monkeypatch.setattr("harmonic.reports.blocks.picture", lambda _drawing: blank)  # the drawing is what takes time
     code = 0
     try:
         main([str(home)])

@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic import schema
-from harmonic.compose import compose
+from harmonic.config import schema
+from harmonic.config.compose import compose
 from harmonic.errors import ConfigError
 from helpers import config
 

@@ -21,11 +21,11 @@ from sqlalchemy.exc import DBAPIError
 
 import postgresql
 from harmonic import load_runs
-from harmonic.search.qmc import NumberedQMCSampler
+from harmonic.execution.sweep_lock import Seat
+from harmonic.search._qmc import NumberedQMCSampler
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import public
 from harmonic.search.study import SILENT_BEATS, _storage, finished, kept, lost
-from harmonic.seat import Seat
 from process import Command
 
 SEARCH = ("-cn", "width_lr", "training.steps=200", "data.points=40", "hydra.launcher.executor.workers=1",

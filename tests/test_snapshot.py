@@ -19,8 +19,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from harmonic.compose import config_root, prepare
-from harmonic.snapshot import Job, Snapshot, dump
+from harmonic.config.compose import config_root, prepare
+from harmonic.config.sweep_compose import Job, Snapshot, dump
 
 VALUES: dict[str, list[str | None]] = {
     "seed": ["0", "7", "+5", "-0", "1_000", "007", "null", "1.5", "x"],

@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
-from harmonic.compose import compose, repeat
+from harmonic.config.compose import compose, repeat
 from harmonic.errors import ConfigError
 from harmonic.search.space import Parameter, Space, _parameter
 

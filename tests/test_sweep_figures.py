@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harmonic import HarmonicError, figures, load_curves, load_runs, regions
-from harmonic.configurations import ranked, swept
-from harmonic.data import Harmonic
+from harmonic import HarmonicError, figures, load_curves, load_runs
+from harmonic.analysis.configurations import ranked, swept
+from harmonic.analysis.importance import importances
+from harmonic.data import Harmonic, regions
 from harmonic.figures.style import BEST, colours
-from harmonic.importance import importances
 from helpers import exit_code
 
 ERROR = st.floats(1e-3, 1e3)

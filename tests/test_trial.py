@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import own_optimizers
-from harmonic import models
-from harmonic.engines import State
+from harmonic.config.schema import Config
 from harmonic.errors import ConfigError
-from harmonic.schema import Config
-from harmonic.trial import Trial, train
+from harmonic.training import models
+from harmonic.training.engines import State
+from harmonic.training.trainer import Trial, train
 from helpers import config
 
 OPTIMIZERS = {

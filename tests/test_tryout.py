@@ -12,10 +12,10 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from harmonic.errors import ConfigError
+from harmonic.search._rehearsal import TRIED, try_out
 from harmonic.search.settings import Settings
 from harmonic.search.space import Space
 from harmonic.search.study import load_study
-from harmonic.search.tryout import TRIED, try_out
 from helpers import CommandLine
 from test_settings import KEYS
 from test_space import LOADER, applied

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harmonic.errors import TableError
-from harmonic.figures.needs import CURVES, need
+from harmonic.figures._requirements import CURVES, need
 from harmonic.figures.style import WIDTH, band, ceiling, colours, columns, plain_ticks, styled
 
 CURVE = ("run", "step", "loss")

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harmonic.baseline import ALIKE, predicting_zero
-from harmonic.figures.needs import GRID, RUNS, need
+from harmonic.analysis.baselines import ALIKE, predicting_zero
+from harmonic.figures._requirements import GRID, RUNS, need
 from harmonic.figures.style import (
     BEST,
     DENSE,

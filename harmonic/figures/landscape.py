@@ -11,8 +11,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from harmonic.configurations import short
-from harmonic.figures.needs import by_configuration, need_numbers
+from harmonic.analysis.configurations import short
+from harmonic.figures._requirements import by_configuration, need_numbers
 from harmonic.figures.style import BAD, BEST, QUALITY, WIDTH, metric_name, plain_ticks, spans_decades, styled
 
 MANY = 200  # points that are drawn small

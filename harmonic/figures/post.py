@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
+from harmonic.analysis.intervals import spread_name
+from harmonic.data.regions import EXTENT, RESOLUTION
+from harmonic.figures._requirements import CURVES, GRID, need, need_kind
 from harmonic.figures.curves import by_step
-from harmonic.figures.needs import CURVES, GRID, need, need_kind
 from harmonic.figures.run import _border, _image, _plane
 from harmonic.figures.style import BAD, MARKERS, REFERENCE, WIDTH, band, ceiling, colours, plain_ticks, styled
-from harmonic.intervals import spread_name
-from harmonic.regions import EXTENT, RESOLUTION
 
 
 @styled

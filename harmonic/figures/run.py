@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 from torch import nn
 
-from harmonic.data import Sample, as_array
+from harmonic.data.base import Sample, as_array
+from harmonic.data.regions import EXTENT, RESOLUTION, Regions
 from harmonic.errors import TableError
-from harmonic.figures.needs import CURVES, GRID, need, need_kind
+from harmonic.figures._requirements import CURVES, GRID, need, need_kind
 from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, plain_ticks, styled
-from harmonic.regions import EXTENT, RESOLUTION, Regions
 
 
 def sample_frame(sample: Sample) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def sample_frame(sample: Sample) -> pd.DataFrame:
 
 def grid_frame(regions: Regions) -> pd.DataFrame:
     """The evaluation grid as columns x0, x1, truth, density, dense; x0 varies slowest."""
-    need_kind("grid_frame", regions, Regions, "harmonic.regions.build")
+    need_kind("grid_frame", regions, Regions, "harmonic.data.regions.build")
     x = as_array(regions.x)
     columns = {"x0": x[:, 0], "x1": x[:, 1], "truth": regions.truth}
     return pd.DataFrame({**columns, "density": regions.density, "dense": regions.dense})

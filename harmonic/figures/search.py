@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harmonic.configurations import DEFAULT_METRIC, by_trial, objective, ranked, short, shown, swept
+from harmonic.analysis.configurations import DEFAULT_METRIC, by_trial, objective, ranked, short, shown, swept
 from harmonic.errors import TableError
-from harmonic.figures.needs import RUNS, by_configuration, need, need_numbers
+from harmonic.figures._requirements import RUNS, by_configuration, need, need_numbers
 from harmonic.figures.style import BAD, BEST, FAINT, MUTED, WIDTH, metric_name, plain_ticks, spans_decades, styled
 
 WIDE = 16  # letters of tick labels that have room side by side in a third of a figure
@@ -122,7 +122,7 @@ def importances(table: pd.DataFrame, metric: str | None = None, best_is: str = "
     """How much each parameter decides about being among the best configurations.
 
     Args:
-        table: runs, or the shares that `harmonic.importance.importances` gives of their ranking: columns parameter,
+        table: runs, or the shares that `harmonic.analysis.importances` gives of their ranking: columns parameter,
             importance.
         metric: column to rank runs by; None: their objective.
 
@@ -132,7 +132,7 @@ def importances(table: pd.DataFrame, metric: str | None = None, best_is: str = "
     if isinstance(table, pd.DataFrame) and "status" in table:
         metric = metric or objective(table)
         table = _shares(table, metric, best_is)
-    need("importances", table, ["parameter", "importance"], f"{RUNS}, or harmonic.importance.importances")
+    need("importances", table, ["parameter", "importance"], f"{RUNS}, or harmonic.analysis.importances")
     metric = metric or DEFAULT_METRIC
     figure = Figure(figsize=(WIDTH, 0.42 * len(table) + 1.1))
     axes = figure.add_subplot()
@@ -148,7 +148,7 @@ def importances(table: pd.DataFrame, metric: str | None = None, best_is: str = "
 
 
 def _shares(runs: pd.DataFrame, metric: str, best_is: str) -> pd.DataFrame:
-    from harmonic.importance import LEAST, importances  # Optuna, which no single run needs
+    from harmonic.analysis.importance import LEAST, importances  # Optuna, which no single run needs
 
     by_configuration("importances", runs, [], metric, best_is)
     ranking, parameters = ranked(runs, metric, best_is), swept(runs)

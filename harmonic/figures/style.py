@@ -23,10 +23,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import NDArray
 from PIL import Image
 
-from harmonic import intervals
-from harmonic.configurations import SPAN
-from harmonic.figures.needs import need_kind
-from harmonic.tables import write_atomically
+from harmonic.analysis import intervals
+from harmonic.analysis.configurations import SPAN
+from harmonic.figures._requirements import need_kind
+from harmonic.results.tables import write_atomically
 
 P = ParamSpec("P")
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harmonic.compose import compose
-from harmonic.configurations import REPLICATE
+from harmonic.analysis.configurations import REPLICATE
+from harmonic.analysis.intervals import CONFIDENCE, LEAST_OF_BAND, band
+from harmonic.config.compose import compose
 from harmonic.errors import TableError
-from harmonic.intervals import CONFIDENCE, LEAST_OF_BAND, band
-from harmonic.tables import leaves
+from harmonic.results.tables import leaves
 
 EXPERIMENTS = ("post_sgd", "post_adam", "post_deep")
 LEAST = 3  # seeds of an experiment below which nothing is said of its losses

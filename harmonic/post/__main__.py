@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from harmonic.configurations import numbered, ranked, shown
+from harmonic.analysis.configurations import numbered, ranked, shown
 from harmonic.errors import HarmonicError
-from harmonic.loading import load_curves, load_runs
 from harmonic.post import judge, label, replicates, summarize
+from harmonic.results.load import load_curves, load_runs
 
 BEST = 3  # configurations shown of a sweep
 PARAMETERS = {"model.width": "width", "optimizer.lr": "lr"}

@@ -1,1 +1,4 @@
-"""The search: Optuna asks, harmonic trains, the pruner looks in between, and the study is told."""
+"""A search by Optuna: its space, its study, trials on their way, and what is left at its end.
+
+To others: `sweep`, which Hydra's sweeper calls, and `study.load_study`.
+"""

@@ -19,14 +19,14 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.errors import ConfigError, PlaceTaken, RunFailed
-from harmonic.job import Outcome
-from harmonic.progress import SweepProgress
-from harmonic.search.candidate import STATES, Candidate, Piece, Replicate, Stage
-from harmonic.search.crews import Crew
-from harmonic.search.judge import Judge
+from harmonic.execution.progress import SweepProgress
+from harmonic.results.record import Outcome
+from harmonic.search.open_trial import STATES, Candidate, Piece, Replicate, Stage
+from harmonic.search.pruning import Judge
+from harmonic.search.runners import Crew
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
-from harmonic.search.share import Alone
+from harmonic.search.sharing import Alone
 from harmonic.search.space import Space
 from harmonic.search.study import FINISHED, KEPT, kept
 

@@ -14,13 +14,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from harmonic import tables
-from harmonic.compose import repeat
+from harmonic.config.compose import repeat
+from harmonic.config.sweep_compose import Job
 from harmonic.errors import ConfigError
-from harmonic.progress import close, say, shown
+from harmonic.execution.progress import close, say, shown
+from harmonic.results import tables
+from harmonic.results.tables import write_atomically
 from harmonic.search.study import FINISHED, OWNER, kept, lost, parameters
-from harmonic.snapshot import Job
-from harmonic.tables import write_atomically
 
 FILE = "optimization_results.yaml"
 NAMED = 5  # trials named of those that failed alike

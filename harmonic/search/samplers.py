@@ -18,12 +18,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from harmonic.config.targets import check_arguments
 from harmonic.errors import ConfigError, HarmonicError
-from harmonic.job import reason
-from harmonic.search.cma import GuardedCmaEsSampler
-from harmonic.search.qmc import NumberedQMCSampler
+from harmonic.results.record import reason
+from harmonic.search._cma import GuardedCmaEsSampler
+from harmonic.search._qmc import NumberedQMCSampler
 from harmonic.search.space import Space
-from harmonic.targets import check_arguments
 
 # What Optuna imports only when the first trial that needs it is drawn.
 _NEEDS = {"CmaEsSampler": "cmaes"}

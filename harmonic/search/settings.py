@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from harmonic.config.schema import OBJECTIVES, SEEDS
 from harmonic.errors import ConfigError, meant
-from harmonic.schema import OBJECTIVES, SEEDS
 
 DIRECTIONS = ("minimize", "maximize")
 LONGEST_BEAT_S = 86_400

@@ -34,8 +34,8 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
+from harmonic.config.schema import WHOLE
 from harmonic.errors import ConfigError
-from harmonic.schema import WHOLE
 
 SYNTAX = "interval(a,b), tag(log,interval(a,b)), range(a,b,step) or a,b,c"
 TAGS = frozenset({"log"})

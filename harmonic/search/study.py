@@ -30,8 +30,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from harmonic import tables
 from harmonic.errors import ConfigError, HarmonicError
+from harmonic.results import tables
 from harmonic.search.journal import Pages, mend_journal, open_journal
 from harmonic.search.settings import Settings, absolute, database_file, public
 from harmonic.search.space import Space

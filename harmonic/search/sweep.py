@@ -25,23 +25,28 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from harmonic import ending, tables
+from harmonic.config.job_settings import Surroundings
+from harmonic.config.sweep_compose import Snapshot
 from harmonic.errors import ConfigError, StorageLost
-from harmonic.executors import WorkersLost
-from harmonic.hydra_jobs import HydrasFollowers, trains_here
-from harmonic.job import Place
-from harmonic.launch import Interrupted, checked
-from harmonic.ledger import verify_rows
-from harmonic.progress import SweepProgress, say
-from harmonic.search import fresh, results
-from harmonic.search.candidate import Replicate, Stage, plan
-from harmonic.search.crews import Batches, Crew, Streaming
+from harmonic.execution import signals
+from harmonic.execution.executors import WorkersLost
+from harmonic.execution.grid import Interrupted, checked
+from harmonic.execution.hydra_launch import HydrasFollowers, trains_here
+from harmonic.execution.progress import SweepProgress, say
+from harmonic.execution.run_writer import verify_rows
+from harmonic.execution.sweep_lock import Seat
+from harmonic.results import tables
+from harmonic.results.record import Place
+from harmonic.search import confirm, results
+from harmonic.search._rehearsal import try_out
 from harmonic.search.journal import mend_journal
-from harmonic.search.judge import Judge
 from harmonic.search.loop import Search
+from harmonic.search.open_trial import Replicate, Stage, plan
+from harmonic.search.pruning import Judge
+from harmonic.search.runners import Batches, Crew, Streaming
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
 from harmonic.search.settings import Settings, absolute, public
-from harmonic.search.share import Alone, Shared
+from harmonic.search.sharing import Alone, Shared
 from harmonic.search.space import Space
 from harmonic.search.study import (
     JOURNAL,
@@ -54,10 +59,6 @@ from harmonic.search.study import (
     remember,
     take_order,
 )
-from harmonic.search.tryout import try_out
-from harmonic.seat import Seat
-from harmonic.snapshot import Snapshot
-from harmonic.surroundings import Surroundings
 
 PROBE = 10**9 + 7  # a trial's number that no value of a config is likely to hold
 RECONNECTIONS = 10  # of one sweep to the storage of its study
@@ -122,7 +123,7 @@ class Sweep:
                     return self._search(seat)
                 except (StorageInternalError, DBAPIError) as error:
                     lost = error
-                if ending.code() is not None:
+                if signals.code() is not None:
                     raise Interrupted("interrupted: what is finished is kept; the storage did not answer any more")
                 if not self._storage_answers():
                     break
@@ -200,9 +201,9 @@ class Sweep:
         if best.number < changed_at(study):
             say(console, f"not trained from fresh seeds: trial {best.number} has another space or config than now")
             return
-        fresh.tell(
+        confirm.tell(
             console,
-            fresh.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.followers),
+            confirm.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.followers),
         )
 
     def _agreed(self, study: Study, console: Console) -> Study:
@@ -308,7 +309,7 @@ class Sweep:
         number must be in it, and not beside another number: 1 and 12 would be 11 and 2."""
         name = Place(self.snapshot.job(PROBE, self.space.overrides(corner)).folder, self.home).name
         alone = re.search(rf"(?<!\d){PROBE}(?!\d)", name)
-        if not alone or Path(name).parts[0] in (fresh.SUBFOLDER, results.FILE, JOURNAL):
+        if not alone or Path(name).parts[0] in (confirm.SUBFOLDER, results.FILE, JOURNAL):
             rule = "a folder of its own for each trial, as ${hydra.job.num} in it gives, and none of a search's own"
             given = OmegaConf.to_container(self.master.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
             raise ConfigError.broken("hydra.sweep.subdir", rule, given)

@@ -12,19 +12,19 @@ from hydra.core.config_store import ConfigStore
 
 @dataclass
 class ThreadsConf:
-    _target_: str = "harmonic.executors.threads"
+    _target_: str = "harmonic.execution.executors.threads"
     workers: Optional[int] = None  # noqa: UP045 - null: one a core
 
 
 @dataclass
 class ProcessesConf:
-    _target_: str = "harmonic.executors.processes"
+    _target_: str = "harmonic.execution.executors.processes"
     workers: Optional[int] = None  # noqa: UP045 - null: one a core
 
 
 @dataclass
 class DaskConf:
-    _target_: str = "harmonic.cluster.dask"
+    _target_: str = "harmonic.execution.dask.dask"
     _recursive_: bool = False  # a cluster is started when the first run is ready
     address: Optional[str] = None  # noqa: UP045 - of a scheduler, as tcp://host:8786
     workers: Optional[int] = None  # noqa: UP045 - where there is no address: processes here, or workers of the cluster

@@ -29,7 +29,7 @@ class GridSweeper(BasicSweeper):
         Harmonic's own are refused before there is a folder if one of them is wrong, whatever launches them.
         """
         from harmonic.errors import ConfigError, RunFailed
-        from harmonic.seat import Seat
+        from harmonic.execution.sweep_lock import Seat
 
         assert self.config is not None
         size = self.max_batch_size
@@ -58,8 +58,8 @@ class GridSweeper(BasicSweeper):
             return
         from rich.console import Console
 
-        from harmonic import tables
-        from harmonic.progress import close
+        from harmonic.execution.progress import close
+        from harmonic.results import tables
 
         assert self.config is not None
         home = Path(self.config.hydra.sweep.dir).absolute()
@@ -92,7 +92,7 @@ class GridSweeper(BasicSweeper):
         return self.split_arguments(overrides, None)[0]
 
     def _check(self, jobs: Sequence[Sequence[str]]) -> None:
-        from harmonic.hydra_jobs import check
+        from harmonic.execution.hydra_launch import check
 
         assert self.config is not None
         assert self.hydra_context is not None

@@ -35,7 +35,7 @@ class HarmonicLauncher(BasicLauncher):
         Raises:
             ConfigError: the executor cannot be had as configured.
         """
-        from harmonic.executors import Workers
+        from harmonic.execution.executors import Workers
 
         self._built = self.build()
         return Workers.of(self._built)
@@ -46,7 +46,7 @@ class HarmonicLauncher(BasicLauncher):
         Raises:
             ConfigError: it cannot be had as configured.
         """
-        from harmonic.hydra_jobs import build_executor
+        from harmonic.execution.hydra_launch import build_executor
 
         built, self._built = self._built, None
         return built or build_executor(self.executor)
@@ -63,7 +63,7 @@ class HarmonicLauncher(BasicLauncher):
         assert self.hydra_context is not None
         if not getattr(self.task_function, "trains", False):
             return super().launch(job_overrides, initial_job_idx)
-        from harmonic.hydra_jobs import check, launch
+        from harmonic.execution.hydra_launch import check, launch
 
         if self.checked is None:
             runs = check(self.hydra_context, self.config, self, job_overrides, initial_job_idx)

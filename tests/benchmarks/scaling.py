@@ -42,11 +42,12 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent.parent))
 import postgresql
 from dask_cluster import dask_cluster
-from harmonic import cli, job
-from harmonic.compose import compose
-from harmonic.search.cma import GuardedCmaEsSampler
+from harmonic.cli import application
+from harmonic.config.compose import compose
+from harmonic.results import record
+from harmonic.search._cma import GuardedCmaEsSampler
 from harmonic.search.samplers import Numbered
-from harmonic.search.share import Alone, Shared
+from harmonic.search.sharing import Alone, Shared
 from harmonic.search.study import KEPT, _storage, finished
 
 SPACE: dict[str, BaseDistribution] = {
@@ -252,7 +253,7 @@ def here(folder: Path, runs: int, steps: int, *arguments: str) -> tuple[float, f
                 f"hydra.sweep.dir={folder}", *arguments]  # fmt: skip
     wall, cpu = time.perf_counter(), time.process_time()
     with redirect_stdout(io.StringIO()), chdir(folder.parent):
-        cli.main()
+        application.main()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
@@ -283,8 +284,8 @@ def travel(_home: Path) -> None:
     table = Table("run", "there, kB", "back, kB", title="what travels to a Dask worker and back")
     for steps in (100, 1000, 10_000):
         config = compose(["optimizer=adam", f"training.steps={steps}"])
-        whole = job.train_one(config)
-        half = job.train_one(config, until=steps // 2)
+        whole = record.train_one(config)
+        half = record.train_one(config, until=steps // 2)
         for name, begun, back in (("whole", None, whole), ("second half", half, whole)):
             sizes = (len(pickle.dumps(one)) / 1e3 for one in ((config, begun), back))
             table.add_row(f"{name} of {steps:,} steps", *(f"{size:.1f}" for size in sizes))

@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 import harmonic
-from harmonic import cli
-from harmonic.compose import compose
+from harmonic.cli import application
+from harmonic.config.compose import compose
 from harmonic.search.study import load_study
-from harmonic.trial import Trial, train
+from harmonic.training.trainer import Trial, train
 
 SCRIPT = Path(sys.executable).with_name("harmonic")
 MEMORY = Path("/dev/shm")
@@ -47,7 +47,7 @@ def here(folder: Path, *overrides: str) -> None:
     """A search in this process, which need not start again for each of many."""
     sys.argv = ["harmonic", *overrides, f"hydra.sweep.dir={folder}"]
     with redirect_stdout(io.StringIO()), chdir(folder.parent):
-        cli.main()
+        application.main()
 
 
 def seconds_in_search(folder: Path) -> float:

@@ -17,10 +17,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from harmonic.compose import compose
-from harmonic.engines import State
+from harmonic.config.compose import compose
 from harmonic.post import EXPERIMENTS
-from harmonic.trial import Trial
+from harmonic.training.engines import State
+from harmonic.training.trainer import Trial
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import bare

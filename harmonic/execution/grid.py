@@ -1,0 +1,124 @@
+"""Runs the jobs of a sweep on an executor: check all, train side by side, write each as it finishes.
+
+The executor trains; this process alone composes and writes. A worker gets a config and gives back an
+`Outcome`, so it needs no shared folder.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from hydra.core.utils import env_override
+
+from harmonic.config.schema import parse_plain
+from harmonic.config.sweep_compose import Job
+from harmonic.errors import ConfigError
+from harmonic.execution.executors import WorkersLost
+from harmonic.execution.pool import Pool
+from harmonic.execution.progress import SweepProgress
+from harmonic.execution.run_writer import Followers, Ledger, Run, verify_rows
+from harmonic.results import tables
+from harmonic.results.record import Place
+from harmonic.training.trainer import check
+
+
+class Interrupted(KeyboardInterrupt):
+    """The sweep was stopped by hand; its message says what is kept."""
+
+
+def prepare(jobs: Sequence[Job], home: Path, here: bool = True) -> list[Run]:
+    """The runs of a sweep, every config checked before the first is trained.
+
+    Args:
+        here: whether they will be trained on this machine.
+
+    Raises:
+        ConfigError: one of the jobs, which is named, cannot be had as configured, or two want one folder.
+    """
+    runs = [checked(one, Place(one.folder, home, home.name, one.number), here) for one in jobs]
+    shared = [folder for folder, count in Counter(run.place.folder for run in runs).items() if count > 1]
+    if shared:
+        raise ConfigError.broken("hydra.sweep.subdir", "another folder for each run", str(shared[0]))
+    return runs
+
+
+def checked(one: Job, place: Place, here: bool = True) -> Run:
+    """A job with its config checked, as the start of its run does.
+
+    Args:
+        here: whether it will be trained on this machine.
+
+    Raises:
+        ConfigError: a value breaks its rule, or something cannot be built as configured.
+    """
+    try:
+        config = parse_plain(one.config)
+        with env_override(dict(one.surroundings.env)):
+            check(config, here)
+        return Run(one, config, place)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error
+
+
+def launch(
+    runs: Sequence[Run],
+    build: Callable[[], Executor],
+    progress: SweepProgress,
+    rows: dict[str, str] | None = None,
+    followers: Followers | None = None,
+) -> None:
+    """Train all runs that have no row yet, and write each as it finishes.
+
+    Args:
+        build: makes the executor; called again where its workers died.
+        followers: of the runs; None: there are none.
+        rows: folders by id of the runs that earlier batches of the sweep have left; those of this one are added.
+
+    Raises:
+        ConfigError: the folder of one is a link. Nothing was trained.
+        RowsMissing: rows of the sweep were removed while it went on.
+        Interrupted: on SIGINT; what is finished is written, nothing goes on running.
+        WorkersLost: there is nobody any more who could train; what is finished is written.
+    """
+    missing = [run for run in runs if run.row is None]
+    rows = {} if rows is None else rows
+    rows |= _named(runs)
+    progress.begin(len(runs), len(runs) - len(missing))
+    if not missing:
+        return
+    followers = followers or Followers()
+    for run in missing:
+        run.place.check_links(run.job.surroundings.output_subdir)
+    ledger, waiting = Ledger(missing[0].place.table, followers), list(reversed(missing))
+    try:
+        with progress, Pool[Run](build, width=1 if followers.one_by_one else None) as pool:
+            while waiting or pool.held:
+                while waiting and pool.room > 0:
+                    run = waiting.pop()
+                    pool.put(run, run.config, around=ledger.begin(run))
+                progress.running(pool.running)
+                for run, outcome in pool.take():
+                    ledger.enter(run, outcome)
+                    progress.finished(str(outcome.columns["status"]))
+                ledger.flush_due()
+            ledger.flush()
+            rows |= _named(missing)
+            progress.lost(len(tables.absent(ledger.table, _named(runs))))
+            verify_rows(ledger.table, rows)
+    except (KeyboardInterrupt, WorkersLost) as error:
+        ledger.flush()
+        made = _named(runs)
+        kept = f"{len(made) - len(tables.absent(ledger.table, made))} of {len(runs)} runs are in the table"
+        if isinstance(error, WorkersLost):
+            raise WorkersLost(f"{error}; {kept}") from error
+        raise Interrupted(f"interrupted: {kept}") from None
+    finally:
+        ledger.flush()
+
+
+def _named(runs: Sequence[Run]) -> dict[str, str]:
+    """The folders of those runs that have a row, by the run's id."""
+    return {str(run.row["run"]): run.place.name for run in runs if run.row is not None}

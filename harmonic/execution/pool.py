@@ -1,0 +1,188 @@
+"""Pieces of runs on an executor: put in, taken out as they finish, none lost when a worker dies.
+
+A piece is one call of `job.train_one`: a whole run, or a segment of one. An executor whose workers have
+died is built anew. What they held is tried once more, each by itself: so the piece that kills is found,
+and costs the others nothing but time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonic.config.job_settings import UNCHANGED, Around
+from harmonic.config.schema import Config
+from harmonic.execution import executors, signals
+from harmonic.execution.executors import Stopped, WorkerDied, WorkersLost
+from harmonic.results import record
+from harmonic.results.record import Outcome
+from harmonic.training.trainer import Listener, unheard
+
+BREAKAGES = 2  # pieces in whose company a worker died this often have failed
+AHEAD = 2  # pieces that lie ready, for a short one may end before the next is made
+POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
+
+Key = TypeVar("Key")
+
+
+def train_one(config: Config, listen: Listener, begun: Outcome | None, until: int | None, around: Around) -> Outcome:
+    """`job.train_one`, wherever the executor has it run."""
+    executors.begin_piece()
+    return record.train_one(config, listen, begun, until, around)
+
+
+@dataclass
+class _Piece(Generic[Key]):
+    key: Key
+    config: Config
+    begun: Outcome | None
+    until: int | None
+    around: Around
+    breakages: int = 0
+
+
+class Pool(Generic[Key]):
+    """The executor and what it is doing.
+
+    Args:
+        build: makes the executor; called again where its workers died.
+        width: pieces that it may hold; by default as many as it has workers, and two more where
+            there are several, so that none of them waits for the next piece.
+    """
+
+    def __init__(self, build: Callable[[], Executor], width: int | None = None) -> None:
+        self._build = build
+        self._begin()
+        self._flying: dict[Future[Outcome], _Piece[Key]] = {}
+        self._alone = deque[_Piece[Key]]()  # to be tried once more
+        self._stop = threading.Event()
+        self._width = width
+
+    def __enter__(self) -> Pool[Key]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing running."""
+        self._end()
+
+    @property
+    def workers(self) -> int:
+        """Pieces that can be trained at once; those of a cluster come and go."""
+        return executors.workers_of(self._executor)
+
+    @property
+    def held(self) -> int:
+        """Pieces put in and not yet taken out."""
+        return len(self._flying) + len(self._alone)
+
+    @property
+    def room(self) -> int:
+        """Pieces that may be put in now."""
+        quarantined = any(piece.breakages for piece in self._flying.values())
+        if self._alone or quarantined:
+            return 0
+        return (self._width or (self.workers + AHEAD if self.workers > 1 else 1)) - len(self._flying)
+
+    @property
+    def running(self) -> int:
+        """Pieces in training at present."""
+        return min(sum(not future.done() for future in self._flying), self.workers)
+
+    def put(
+        self,
+        key: Key,
+        config: Config,
+        begun: Outcome | None = None,
+        until: int | None = None,
+        around: Around = UNCHANGED,
+    ) -> None:
+        """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
+        self._submit(_Piece(key, config, begun, until, around))
+
+    def take(self) -> Sequence[tuple[Key, Outcome]]:
+        """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
+
+        Raises:
+            KeyboardInterrupt: a signal has come.
+            WorkersLost: there is nobody any more who could train; told when all that had finished is taken.
+        """
+        signals.check()
+        if self._alone and not self._flying:
+            self._submit(self._alone.popleft())
+        done, _ = wait(self._flying, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        finished = list[tuple[Key, Outcome]]()
+        breakage: BrokenExecutor | None = None
+        lost: WorkersLost | None = None
+        for future in [future for future in self._flying if future in done]:  # in the order they were put in
+            error = future.exception()
+            if isinstance(error, BrokenExecutor):
+                breakage = error
+            elif isinstance(error, WorkersLost):
+                lost = error
+            elif isinstance(error, WorkerDied) and self._flying[future].breakages + 1 < BREAKAGES:
+                self._alone.append(self._flying.pop(future))
+                self._alone[-1].breakages += 1
+            else:
+                piece = self._flying.pop(future)
+                finished.append((piece.key, future.result() if error is None else record.failure(error)))
+        if lost is not None and not finished:
+            raise lost
+        return finished if breakage is None else finished + self._rebuild(breakage)
+
+    def _submit(self, piece: _Piece[Key]) -> None:
+        try:
+            call = self._executor.submit(
+                train_one, piece.config, self._listener, piece.begun, piece.until, piece.around
+            )
+        except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
+            call = Future()
+            call.set_exception(error)
+            piece.breakages -= 1
+        self._flying[call] = piece
+
+    @property
+    def _listener(self) -> Listener:
+        """What ends training where it can be ended: in this process, and where the executor has means of its own."""
+        if isinstance(self._executor, ThreadPoolExecutor):
+            return self._listen
+        listener: Listener = getattr(self._executor, "listener", unheard)
+        return listener
+
+    def _listen(self, _step: int, _losses: NDArray[np.float64]) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+    def _rebuild(self, error: BrokenExecutor) -> list[tuple[Key, Outcome]]:
+        """Another executor for what the broken one held; the pieces that are given up."""
+        self._end()
+        given_up = []
+        for piece in self._flying.values():
+            piece.breakages += 1
+            if piece.breakages >= BREAKAGES:
+                given_up.append((piece.key, record.failure(error)))
+            else:
+                self._alone.append(piece)
+        self._flying = {}
+        self._begin()
+        return given_up
+
+    def _begin(self) -> None:
+        self._older = multiprocessing.active_children()
+        self._executor = self._build()
+
+    def _end(self) -> None:
+        if isinstance(self._executor, ThreadPoolExecutor):
+            self._stop.set()
+        executors.end(self._executor, list(self._flying), self._older)
+        self._stop.clear()

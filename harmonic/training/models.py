@@ -1,0 +1,254 @@
+"""The multilayer perceptron, any other torch module by `_target_`, and the trained one back from disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harmonic.config.schema import MLP_TARGET
+from harmonic.config.targets import locate
+from harmonic.errors import HarmonicError
+
+PARAMETERS_FILE = "model.safetensors"
+INPUTS, OUTPUTS = 2, 1
+
+# Modules that are not ours draw from torch's global generator; one at a time may borrow it.
+_global_generator = threading.Lock()
+
+
+class Sin(nn.Module):
+    """sin(x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sin()
+
+
+class Snake(nn.Module):
+    """x + sin^2(x): monotone with a periodic part (Ziyin, Hartwig & Ueda 2020, frequency 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x.sin().square()
+
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "sin": Sin,
+    "snake": Snake,
+}
+
+
+class MLP(nn.Sequential):
+    """Linear layers (points, 2) -> widths -> (points, 1) with an activation between each two.
+
+    Args:
+        width: hidden units of every hidden layer, or one number a layer.
+        depth: number of hidden layers.
+        activation: sigmoid, tanh, relu, sin or snake.
+        generator: where the initial parameters come from; None leaves them unset, to be loaded.
+    """
+
+    def __init__(
+        self,
+        width: int | Sequence[int],
+        depth: int,
+        activation: str,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(layer_sizes(width, depth)):
+            linear = nn.Linear(fan_in, fan_out, device="meta")  # on "meta" it draws nothing
+            weight, bias = _draw_linear(fan_in, fan_out, generator)
+            linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
+            layers += [linear, _ACTIVATIONS[activation]()]
+        super().__init__(*layers[:-1])
+
+
+def layer_sizes(width: int | Sequence[int], depth: int) -> list[int]:
+    """Inputs, hidden widths, outputs: (depth + 2,)."""
+    hidden = [width] * depth if isinstance(width, int) else list(width)
+    return [INPUTS, *hidden, OUTPUTS]
+
+
+def mlp_parameters(section: Mapping[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
+    """The initial parameters of the MLP of a config by state-dict name, without the module."""
+    parameters: dict[str, Tensor] = {}
+    for index, (fan_in, fan_out) in enumerate(pairwise(layer_sizes(section["width"], section["depth"]))):
+        weight, bias = _draw_linear(fan_in, fan_out, generator)
+        parameters |= {f"{2 * index}.weight": weight, f"{2 * index}.bias": bias}
+    return parameters
+
+
+def _draw_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Weight (fan_out, fan_in) and bias (fan_out,) as `nn.Linear` draws them, from our own generator."""
+    weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
+    if generator is not None:
+        # kaiming_uniform_ with a = sqrt(5), as nn.Linear has it, in torch's own order of rounding
+        bound = math.sqrt(3.0) * (math.sqrt(2.0 / (1 + math.sqrt(5) ** 2)) / math.sqrt(fan_in))
+        weight.uniform_(-bound, bound, generator=generator)
+        bound = 1 / math.sqrt(fan_in)
+        bias.uniform_(-bound, bound, generator=generator)
+    return weight, bias
+
+
+def borrows_global_generator(section: Mapping[str, Any]) -> bool:
+    """Whether building or running this model may draw from torch's global generator."""
+    return bool(section["_target_"] != MLP_TARGET)
+
+
+class GlobalStream:
+    """Lets torch's global generators stand in for ours: for modules that know no other.
+
+    While the block runs, the global generator has the given state, on the CPU and on the device; afterwards `state`
+    is where the block left both, and the global ones are as they were. One thread at a time.
+
+    Args:
+        state: that of a generator on the CPU; behind it that of one on the device, if it has been there. Without it
+            the device's begins with the seed of the CPU's, as after `torch.manual_seed`.
+        device: where the block draws besides on the CPU.
+    """
+
+    def __init__(self, state: Tensor, device: torch.device | None = None) -> None:
+        self.state = state
+        self._device = device if device is not None and device.type == "cuda" else None
+
+    def __enter__(self) -> GlobalStream:
+        with ExitStack() as stack:
+            stack.enter_context(_global_generator)
+            size = len(saved := torch.get_rng_state())
+            stack.callback(torch.set_rng_state, saved)
+            torch.set_rng_state(self.state[:size])
+            if self._device is not None:
+                stack.callback(torch.cuda.set_rng_state, torch.cuda.get_rng_state(self._device), self._device)
+                if len(self.state) > size:
+                    torch.cuda.set_rng_state(self.state[size:], self._device)
+                else:
+                    with torch.cuda.device(self._device):
+                        torch.cuda.manual_seed(torch.initial_seed())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._stack:
+            here = torch.get_rng_state()
+            there = [] if self._device is None else [torch.cuda.get_rng_state(self._device)]
+            self.state = torch.cat([here, *there])
+
+
+def build(section: Mapping[str, Any], generator: torch.Generator) -> nn.Module:
+    """The untrained model that `config.model` names, its parameters drawn from the generator.
+
+    Raises:
+        ConfigError: the class cannot be found or refuses its arguments.
+    """
+    if not borrows_global_generator(section):
+        arguments = {key: section[key] for key in ("width", "depth", "activation")}
+        return MLP(**arguments, generator=generator)
+    with GlobalStream(generator.get_state()) as borrowed:
+        module: nn.Module = locate("model", section)
+    generator.set_state(borrowed.state)
+    return module
+
+
+def save(path: Path, section: Mapping[str, Any], parameters: Mapping[str, Any], run: str | None = None) -> None:
+    """Write a trained model: its arrays by state-dict name, the config that rebuilds it, and the id of its run."""
+    from safetensors.numpy import save as to_bytes
+
+    from harmonic.results.tables import write_atomically
+
+    metadata = {"model": json.dumps(dict(section))} | ({} if run is None else {"run": run})
+    write_atomically(path, to_bytes(dict(parameters), metadata=metadata))
+
+
+def load_model(run: Any, trust: bool = False) -> nn.Module:
+    """The trained network of a run, as a torch module on the CPU in evaluation mode.
+
+    Args:
+        run: a row of `load_runs`, or the path of a run's folder.
+        trust: whether a network may be built by the class that its file names, where that is none of
+            harmonic's: to import a class is to run its module.
+
+    Raises:
+        HarmonicError: the run left no parameters (it failed or diverged, or its folder is gone), they are
+            damaged or another run's, or need trust.
+    """
+    named = isinstance(run, str | Path)
+    path = Path(run if named else run["dir"]) / PARAMETERS_FILE
+    if not path.is_file():
+        raise HarmonicError(f"a run's folder must hold {PARAMETERS_FILE}; '{path.parent}' has none")
+    stored = _read(path)
+    wanted = None if named else run.get("run")
+    if None not in (wanted, stored.run) and wanted != stored.run:
+        raise HarmonicError(
+            f"'{path}' must hold the network of run {wanted}; it holds that of run {stored.run}, which was made in the "
+            f"same folder: load_model('{path.parent}') gives that one"
+        )
+    section = stored.section
+    if section["_target_"] != MLP_TARGET and not trust:
+        raise HarmonicError(
+            f"'{path}' must hold harmonic's own network unless trust=True, for any other is built by code that the "
+            f"file names; got {section['_target_']}"
+        )
+    try:
+        if section["_target_"] == MLP_TARGET:
+            _check_shapes(section, stored.parameters)  # before room is made for what a file merely claims
+        module = build(section, torch.Generator())
+        module.load_state_dict(stored.parameters)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        line = shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
+        raise HarmonicError(f"'{path}' must hold the parameters of the network that it names; got {line}") from error
+    return module.eval()
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What a model's file holds. run: the id of the run that made it, which older files lack."""
+
+    section: dict[str, Any]
+    parameters: dict[str, Tensor]
+    run: str | None
+
+
+def _read(path: Path) -> _Stored:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            section = json.loads(metadata["model"])
+            str.partition(section["_target_"], ".")  # a name
+            parameters = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise HarmonicError(f"'{path}' must be a whole safetensors file of a run; got {error!r}") from error
+    return _Stored(section, parameters, metadata.get("run"))
+
+
+def _check_shapes(section: Mapping[str, Any], parameters: Mapping[str, Tensor]) -> None:
+    """Compare the arrays of a file with the network that it names.
+
+    Raises:
+        ValueError: they are others.
+    """
+    depth = section["depth"]
+    if len(parameters) != 2 * (depth + 1):
+        raise ValueError(f"{len(parameters)} arrays for depth {depth}")
+    shapes = dict[str, tuple[int, ...]]()
+    for index, (fan_in, fan_out) in enumerate(pairwise(layer_sizes(section["width"], depth))):
+        shapes |= {f"{2 * index}.weight": (fan_out, fan_in), f"{2 * index}.bias": (fan_out,)}
+    for name in shapes | dict.fromkeys(parameters, ()):
+        array = parameters.get(name)
+        if array is None or array.dtype != torch.float32 or tuple(array.shape) != shapes.get(name):
+            held = "nothing" if array is None else f"{array.dtype} of shape {tuple(array.shape)}"
+            raise ValueError(f"{held} for {name}, which is to be torch.float32 of shape {shapes.get(name)}")

@@ -1,0 +1,231 @@
+"""A run is a resumable computation: start, advance, evaluate.
+
+    trial = Trial(config)
+    state = trial.start()                          # parameters drawn from the seed
+    state, losses = trial.advance(state, 400)      # the loss before each update
+    errors = trial.evaluate(state)                 # against the truth, region by region
+
+A `State` is small plain arrays, so a run can stop after any step and go on elsewhere; 400 steps
+and then 600 are the same run as 1000, bit for bit. `train` is the whole of it for one run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harmonic import data
+from harmonic.config.schema import Config, Training
+from harmonic.data import regions
+from harmonic.data.base import Data, Sample, as_array
+from harmonic.data.regions import Regions
+from harmonic.errors import ConfigError, HarmonicError
+from harmonic.training import engines
+from harmonic.training.engines import State
+
+SECTIONS = 4096  # of a config that are remembered as sound
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How a network does. loss: sum of squared residuals on its sample; the rest are RMSEs:
+    on a second noisy sample, and against the truth in the dense and in the sparse region."""
+
+    loss: float
+    valid_rmse: float
+    dense_rmse: float
+    sparse_rmse: float
+
+    @property
+    def gap(self) -> float:
+        """How many times worse the network is where it has to extrapolate."""
+        return self.sparse_rmse / self.dense_rmse if self.dense_rmse else math.nan
+
+
+class Trial:
+    """One run of one config, between its parts no hidden state.
+
+    Raises:
+        ConfigError: the data or the engine cannot be built as configured.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.engine = engines.choose(config)
+        self.data, self.regions = _plane(json.dumps(config.data), config.region.mass)
+        self.sample, self._parameter_stream = data.draw(config, self.data)
+
+    @cached_property
+    def validation(self) -> Sample:
+        return data.draw_validation(self.config, self.data)
+
+    @cached_property
+    def _everywhere(self) -> torch.Tensor:
+        return torch.cat([self.sample.x, self.validation.x, self.regions.x])
+
+    def start(self) -> State:
+        """The state before the first step.
+
+        Raises:
+            ConfigError: the model or the optimizer cannot be built as configured.
+        """
+        return self.engine.start(self.config, self._parameter_stream.clone_state())
+
+    def advance(self, state: State, steps: int) -> tuple[State, NDArray[np.float64]]:
+        """`steps` updates on, and the loss (steps,) before each; fewer where one is not finite."""
+        return self.engine.advance(self.config, self.sample, state, steps)
+
+    def evaluate(self, state: State) -> Errors:
+        """The errors of the network as it stands."""
+        prediction = self.engine.predict(self.config, state, self._everywhere)
+        seen, held_out, grid = np.split(prediction, np.cumsum([len(self.sample.x), len(self.validation.x)]))
+        residuals = seen.astype(np.float64) - as_array(self.sample.y).ravel()
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged network is data
+            valid_rmse = regions.rmse(held_out, as_array(self.validation.y).ravel())
+            loss = np.float32(residuals @ residuals)  # of the engines' own precision and range
+            return Errors(float(loss), valid_rmse, *self.regions.errors(grid))
+
+
+@lru_cache(maxsize=16)
+def _plane(section: str, mass: float) -> tuple[Data, Regions]:
+    """The law and its regions, which all runs of one data config share; none of them writes to it."""
+    law = data.build(json.loads(section))
+    try:
+        return law, regions.build(law, mass)
+    except HarmonicError:
+        raise
+    except Exception as error:  # somebody's class may raise anything
+        raise ConfigError(f"data must have a density and a truth; {data.says(law, error)}") from error
+
+
+def forget() -> None:
+    """Build anew what runs share: another environment may make something else of the same config."""
+    _plane.cache_clear()
+
+
+def check(config: Config, here: bool = True) -> None:
+    """Refuse what only building finds, as the start of a run does.
+
+    What was found sound once is not built again: many runs cost no more than their different sections.
+
+    Args:
+        here: whether the run will be trained on this machine, so that its device must be there.
+
+    Raises:
+        ConfigError: data, model or optimizer cannot be built as configured, or the engine cannot train them.
+    """
+    _check_data(_unseeded(config.data), config.region.mass)
+    training = asdict(config.training) | {"steps": 1, "evaluate_every": 1}
+    if not here and training["engine"] != "native" and training["device"].startswith("cuda"):
+        training |= {"engine": "torch", "device": "cpu"}  # which devices there are, only a worker knows
+    _check_network(_unseeded(config.model), json.dumps(config.optimizer), json.dumps(training))
+
+
+def _unseeded(section: Mapping[str, Any]) -> str:
+    """A section as text, without its seed: whether it can be built does not depend on that."""
+    return json.dumps({key: value for key, value in section.items() if key != "seed"})
+
+
+@lru_cache(maxsize=SECTIONS)
+def _check_data(section: str, mass: float) -> None:
+    law, _ = _plane(section, mass)
+    data.sample(law, data.stream(0))
+
+
+@lru_cache(maxsize=SECTIONS)
+def _check_network(model: str, optimizer: str, training: str) -> None:
+    config = Config(model=json.loads(model), optimizer=json.loads(optimizer), training=Training(**json.loads(training)))
+    engines.choose(config).start(config, data.stream(0))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What training showed. losses[t]: the loss before update t, and last, after all of them.
+    errors: by step, where they were evaluated."""
+
+    losses: NDArray[np.float64]
+    errors: dict[int, Errors]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run as far as it has come. status: complete, paused (there are steps to go) or diverged;
+    losses: the loss before each update; looks: the errors by step, every `training.evaluate_every`;
+    errors: of the network as it stands, None where it diverged; train_s: seconds in steps alone."""
+
+    status: str
+    state: State
+    losses: NDArray[np.float64]
+    looks: dict[int, Errors]
+    errors: Errors | None
+    train_s: float
+    error: str | None = None
+
+    @property
+    def curve(self) -> Curve:
+        """The losses and errors on the way, with those of the network as it stands at the end."""
+        if self.errors is None:
+            return Curve(self.losses, self.looks)
+        return Curve(np.append(self.losses, self.errors.loss), self.looks | {self.state.step: self.errors})
+
+
+# Seconds of training between two calls of the listener, where steps are slow: how long an interrupt may
+# have to wait. Where a run is cut changes nothing in it.
+PATIENCE = 0.3
+
+Listener = Callable[[int, NDArray[np.float64]], None]
+
+
+def unheard(_step: int, _losses: NDArray[np.float64]) -> None:
+    """The listener of a run to which nobody listens."""
+
+
+def train(
+    trial: Trial,
+    listen: Listener = unheard,
+    begun: Result | None = None,
+    until: int | None = None,
+) -> Result:
+    """Train to the last step, or to the step whose loss is not finite.
+
+    Args:
+        listen: called with the step of the first of some losses, and these losses, as they come.
+        begun: a paused run to go on with; None: from the first step.
+        until: the step at which to pause.
+    """
+    wanted, stride = trial.config.training.steps, trial.config.training.evaluate_every
+    end = wanted if until is None else min(until, wanted)
+    begun = begun or Result("paused", trial.start(), np.empty(0), {}, None, 0.0)
+    state, pieces, looks, train_s, pace = begun.state, [begun.losses], dict(begun.looks), begun.train_s, 1.0
+    while state.step < end:
+        begin = state.step
+        if begin % stride == 0:
+            known = begun.errors if begin == begun.state.step else None
+            looks[begin] = known or trial.evaluate(state)
+        segment = min(stride - begin % stride, end - begin, math.ceil(pace))
+        started = time.perf_counter()
+        state, losses = trial.advance(state, segment)
+        seconds = time.perf_counter() - started
+        train_s, pace = train_s + seconds, PATIENCE * segment / seconds
+        pieces.append(losses)
+        listen(begin, losses)
+        if len(losses) < segment:
+            return _diverged(state, np.concatenate(pieces), looks, train_s)
+    errors, losses = trial.evaluate(state), np.concatenate(pieces)
+    if not math.isfinite(errors.loss):
+        return _diverged(state, losses, looks, train_s)
+    return Result("complete" if end == wanted else "paused", state, losses, looks, errors, train_s)
+
+
+def _diverged(state: State, losses: NDArray[np.float64], looks: dict[int, Errors], train_s: float) -> Result:
+    error = f"the loss before step {state.step} is not finite"
+    return Result("diverged", state, losses, looks, None, train_s, error)
