@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,6 +73,17 @@ def exit_code(patch: pytest.MonkeyPatch, *arguments: str) -> int:
         os.environ.pop("HYDRA_FULL_ERROR", None)
         _close_logs()
     return 0
+
+
+def command_here(*arguments: str) -> Outcome:
+    """The command in this process and folder."""
+    out, err, handlers = io.StringIO(), io.StringIO(), list(logging.getLogger().handlers)
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        try:
+            code = exit_code(patch, *arguments)
+        finally:
+            logging.getLogger().handlers[:] = handlers
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 def _close_logs() -> None:

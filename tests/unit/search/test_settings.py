@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from harmonic.errors import ConfigError
 from harmonic.search.settings import Settings
 from helpers import CommandLine
+from studies import KEYS
 
-KEYS: dict[str, Any] = {
-    "params": None, "n_trials": 1, "n_jobs": None, "direction": "minimize", "seeds": None, "fresh_seeds": None,
-    "sampler": {"_target_": "optuna.samplers.TPESampler", "seed": 0},
-    "pruner": {"_target_": "optuna.pruners.NopPruner"}, "rungs": None, "prune_by": None, "study_name": None,
-    "storage": None, "heartbeat": 1, "max_retries": 0, "max_failure_rate": 0.1, "timeout": None, "target": None,
-    "patience": None, "allow_changes": False,
-}  # fmt: skip
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
                     st.sampled_from(["no", "false", "minimize", "range(0,3)", "sqlite://", "valid_rmse"]))  # fmt: skip
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.text(max_size=3), SCALARS, max_size=2))

@@ -24,7 +24,7 @@ from harmonic.errors import HarmonicError, StorageLost
 from harmonic.search.journal import open_journal
 from harmonic.search.results import causes, write
 from harmonic.search.study import JOURNAL, counted, kept, load_study
-from test_fuzz import harmonic
+from helpers import command_here
 
 CASES = int(os.environ.get("HARMONIC_FUZZ", "250"))
 fuzz = settings(suppress_health_check=list(HealthCheck))
@@ -44,7 +44,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of three trials, of which a fourth was running when it died, and a fifth is enqueued."""
     folder = tmp_path_factory.mktemp("whole")
     with chdir(folder):
-        done = harmonic(*COMMAND, "hydra.sweeper.n_trials=3")
+        done = command_here(*COMMAND, "hydra.sweeper.n_trials=3")
     assert done.code == 0, done
     study = load_study(folder / "s")
     study.ask()
@@ -117,7 +117,7 @@ def test_any_journal_goes_on_or_is_refused_in_a_line(whole: Path, seed: int, val
         warnings.simplefilter("ignore")
         shutil.copytree(whole, "s")
         rewrite(Path("s"), seed, values)
-        done = harmonic(*COMMAND)
+        done = command_here(*COMMAND)
         assert done.code in (0, 1, 2), done
         assert "Traceback" not in done.err, done
         assert all(line.startswith("harmonic: ") for line in done.err.splitlines()), done
@@ -188,13 +188,13 @@ def test_a_journal_that_is_taken_away_during_a_search(
 
     with monkeypatch.context() as patch:
         patch.setattr(optuna.study.Study, "tell", then_it_happens)
-        done = harmonic(*COMMAND)
+        done = command_here(*COMMAND)
     assert done.code == 1
     assert done.err.startswith(f"harmonic: the journal '{journal}' must stay while a sweep is at it; it was {happens}")
     assert len(done.err.splitlines()) == 1
     assert journal.exists() == (happens != "removed")
     shutil.copy(away, journal)
-    assert harmonic(*COMMAND).code == 0
+    assert command_here(*COMMAND).code == 0
     study = load_study(tmp_path / "s")
     assert len(study.trials) == 6
     assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}

@@ -31,7 +31,7 @@ SMALL = ("training.steps=150", "data.points=40")
 GRID = ("-m", "model=shallow,deep", "model.width=3,8", "seed=range(0,2)", *SMALL)
 PROCESSES = ("hydra/launcher/executor=processes", "hydra.launcher.executor.workers=2")
 DASK = ("hydra/launcher/executor=dask", "hydra.launcher.executor.workers=2")
-TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+TESTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,7 @@ from harmonic.search.settings import Settings
 from harmonic.search.space import Space
 from harmonic.search.study import load_study
 from helpers import CommandLine
-from test_settings import KEYS
-from test_space import LOADER, applied
-from test_study import GRID, SEARCH, SPACE, trials, well
+from studies import GRID, KEYS, LOADER, SEARCH, SPACE, applied, trials, well
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 REALS = ["m.a=interval(2,12)", "m.b=tag(log,interval(1e-4,1e-1))", "n=1,2,3", "+c=range(1,9)"]

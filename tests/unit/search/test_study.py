@@ -34,28 +34,10 @@ from harmonic.search.study import (
     remember,
 )
 from helpers import CommandLine
-from test_space import LOADER, applied
+from studies import GRID, LOADER, SEARCH, SPACE, applied, trials, well
 
-TINY = ("training.steps=4", "training.evaluate_every=4", "data.points=8", "optimizer=adam")
-SEARCH = ("-m", "hydra/sweeper=harmonic", *TINY, "hydra.sweep.dir=s", "hydra.launcher.executor.workers=1")
 PRUNED = ("objective=[dense_rmse,sparse_rmse]", "hydra.sweeper.prune_by=dense_rmse", "training.evaluate_every=2",
           "hydra.sweeper.pruner._target_=optuna.pruners.MedianPruner")  # fmt: skip
-SPACE = ("model.width=interval(2,12)", "optimizer.lr=tag(log,interval(1e-3,1e-1))", "model.activation=tanh,sin")
-GRID = ("model.width=range(2,4)", "model.activation=tanh,sin",
-        "hydra.sweeper.sampler._target_=optuna.samplers.GridSampler")  # fmt: skip
-
-
-def well(command: CommandLine, *arguments: str) -> str:
-    """Run a search that must end well; what it prints."""
-    done = command(*arguments)
-    assert (done.code, done.err) == (0, "")
-    return done.out
-
-
-def trials(number: int) -> str:
-    return f"hydra.sweeper.n_trials={number}"
-
-
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"model.width": "wide"}, "model.width=interval(2,12); got 'wide'"),
     ({"model.width": "8"}, "got '8'"),

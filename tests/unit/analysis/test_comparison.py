@@ -20,7 +20,7 @@ from harmonic.errors import TableError
 from helpers import CommandLine
 
 BY = "optimizer._target_"
-WALK = Path(__file__).parent.parent / "docs" / "comparing.md"
+WALK = Path(__file__).parents[3] / "docs" / "comparing.md"
 
 
 def table(seeds: int = 8, noise: float = 0.1, luck: float = 1.0, rates: tuple[float, ...] = (0.1,)) -> pd.DataFrame:

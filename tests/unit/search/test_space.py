@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Sequence
 
 import optuna
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from harmonic.config.compose import compose, repeat
 from harmonic.errors import ConfigError
 from harmonic.search.space import Parameter, Space, _parameter
+from studies import LOADER, PARSER, applied
 
-PARSER = OverridesParser.create()
 NUMBER = st.floats(1e-6, 1e6)
 
 
@@ -75,17 +71,6 @@ def test_options_are_hydras(choices: str) -> None:
     one = parameter(text)
     theirs = list(PARSER.parse_override(text).sweep_string_iterator())
     assert [one.override(option) for option in one.options] == [f"x.y={value}" for value in theirs]
-
-
-LOADER = ConfigLoaderImpl(ConfigSearchPathImpl())
-
-
-def applied(overrides: Sequence[str]) -> DictConfig:
-    """A config of two sections, and what Hydra makes of it with these overrides."""
-    config = OmegaConf.create({"m": {"a": 0, "b": 0}, "n": 0})
-    OmegaConf.set_struct(config, True)
-    LOADER._apply_overrides_to_config(PARSER.parse_overrides(list(overrides)), config)
-    return config
 
 
 SWEPT = {f"{key}={text}": options for key in ("m.a", "m.b", "n", "+m.c", "++m.c", "+c")

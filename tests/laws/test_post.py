@@ -115,7 +115,7 @@ def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
     runs, curves = load.load_runs(replicates), load.load_curves(replicates)
     verdict = post.judge(runs[runs["seed"] < seeds], curves)
     assert verdict is not None
-    found = re.search(said, Path(__file__).parents[1].joinpath("README.md").read_text(), re.DOTALL)
+    found = re.search(said, Path(__file__).parents[2].joinpath("README.md").read_text(), re.DOTALL)
     assert found is not None
     assert 41 - verdict.outside == pytest.approx(int(found[1]), abs=1)  # another machine's last bit
     assert verdict.expected == pytest.approx(int(found[2]), abs=0.5)

@@ -14,17 +14,18 @@ from omegaconf import DictConfig
 import harmonic
 from helpers import CommandLine
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
 def test_every_promise_names_its_tests() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text()
+    tests = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
     name, found = "", 0
     for named, test in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", text):
         name = named or name
         if name and (named or test):
-            assert (f"def {test}(" if test else "def test_") in (ROOT / "tests" / name).read_text(), (name, test)
+            assert (f"def {test}(" if test else "def test_") in tests[name], (name, test)
             found += 1
     assert found > 30
 
@@ -46,14 +47,14 @@ def test_every_key_of_a_search_is_explained() -> None:
 
 # Not run: what it needs is not here, or another test runs it.
 NOT_RUN = {
-    "dask": "a cluster; tests/test_cluster.py",
-    "postgresql": "a server; tests/test_sharing.py",
-    "<": "a name of the reader's own; tests/test_cli.py",
+    "dask": "a cluster; tests/faults/test_cluster.py",
+    "postgresql": "a server; tests/faults/test_sharing.py",
+    "<": "a name of the reader's own; tests/unit/cli/test_cli.py",
     "slurm": "a Slurm cluster; never run",
     "thousand": "half a minute; tests/benchmarks/sweeps.py",
 }
 _COMMAND = re.compile(r"^ {4}(harmonic .*)$", re.MULTILINE)
-FEW = {  # of a shipped search, whose files tests/test_cli.py runs with each experiment
+FEW = {  # of a shipped search, whose files tests/unit/cli/test_cli.py runs with each experiment
     "width_lr", "optimizers", "extrapolation", "pruned", "pareto", "smoke",
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from harmonic.execution import run_writer
 from harmonic.results import record
 from helpers import CommandLine
 from process import Command, left_running
-from test_search import agrees
+from studies import agrees
 
 SMALL = ("training.steps=60", "training.evaluate_every=20", "data.points=30", "optimizer=adam")
 SEARCH = ("-m", "hydra/sweeper=harmonic", "model.width=interval(2,12)", "hydra.sweep.dir=s", *SMALL)

@@ -1,19 +1,17 @@
 """Any override, and any damage on disk: an answer or a line that says what is wrong, and no row is lost.
 
-`HARMONIC_FUZZ=5000 pytest tests/test_fuzz.py` tries 5000 cases of each kind instead of a few.
+`HARMONIC_FUZZ=5000 pytest tests/laws/test_fuzz.py` tries 5000 cases of each kind instead of a few.
 """
 
 from __future__ import annotations
 
-import io
-import logging
 import os
 import random
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +25,7 @@ from harmonic.errors import HarmonicError
 from harmonic.reports.report_data import gather
 from harmonic.results import tables
 from harmonic.search.study import load_study
-from helpers import Outcome, exit_code
+from helpers import command_here
 
 CASES = int(os.environ.get("HARMONIC_FUZZ", "250"))
 PARTS = 10  # of each law, which pytest's workers share
@@ -75,17 +73,6 @@ WILD = st.one_of(
 ).filter(lambda text: not text.startswith("-"))  # an option, not an override
 
 
-def harmonic(*arguments: str) -> Outcome:
-    """The command in this process and folder."""
-    out, err, handlers = io.StringIO(), io.StringIO(), list(logging.getLogger().handlers)
-    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        try:
-            code = exit_code(patch, *arguments)
-        finally:
-            logging.getLogger().handlers[:] = handlers
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
 def each(part: int, law: Callable[[], None]) -> None:
     """A law with the examples of one part: derandomized alone, each part would draw the same."""
     law = fuzz(law)
@@ -103,7 +90,7 @@ def override_is_a_run_or_a_line(multirun: bool, sound: Sequence[str], wild: Sequ
     overrides = ("hydra.sweep.dir=s", "hydra.run.dir=r", *few, *sound, *wild)
     with tempfile.TemporaryDirectory() as folder, chdir(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Hydra's own, of deprecated syntax
-        done = harmonic(*(["-m"] if multirun else []), *TINY, *overrides)
+        done = command_here(*(["-m"] if multirun else []), *TINY, *overrides)
         parts = list(Path(folder).rglob("runs-*.parquet"))
         if done.code == 2:
             *hydras, ours = done.err.splitlines()
@@ -128,7 +115,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A grid and a search, as they were left."""
     folder = tmp_path_factory.mktemp("whole")
     with chdir(folder):
-        ends = [harmonic(*command) for command in (GRID, SEARCH)]
+        ends = [command_here(*command) for command in (GRID, SEARCH)]
     assert [one.code for one in ends] == [0, 0], ends
     return folder / "outputs"
 
@@ -188,7 +175,7 @@ def damage_is_named_and_costs_no_other_row(whole: Path, number: int) -> None:
         read(outputs, kept)
         if chance.random() < GOES_ON:
             for command in (GRID, SEARCH):
-                done = harmonic(*command)
+                done = command_here(*command)
                 assert done.code in (0, 2), done
                 assert "Traceback" not in done.err, done
                 assert all(line.startswith("harmonic: ") for line in done.err.splitlines()), done

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -21,6 +20,7 @@ from harmonic import load_model, load_runs
 from harmonic.search.study import JOURNAL, kept, load_study
 from helpers import CommandLine, results
 from process import Command
+from studies import agrees
 
 SMALL = ("training.steps=60", "training.evaluate_every=20", "data.points=30", "optimizer=adam")
 SPACE = ("model.width=interval(2,12)", "optimizer.lr=tag(log,interval(1e-3,1e-1))")
@@ -412,19 +412,6 @@ def test_a_killed_search_goes_on(tmp_path: Path, pruner: tuple[str, ...]) -> Non
             time.sleep(moments.uniform(0, 1))
     assert Command(*command, cwd=tmp_path).wait() == 0
     agrees(tmp_path / "s", 40, 2)
-
-
-def agrees(folder: Path, count: int, seeds: int) -> None:
-    """Study and table hold the same trials, each once."""
-    study, runs = load_study(folder), load_runs(folder)
-    assert [one.number for one in study.trials] == list(range(count))
-    assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
-    assert not runs.duplicated(["trial", "seed"]).any()
-    assert len(runs) == count * seeds
-    for one in study.trials:
-        rows = runs[runs["trial"] == one.number]
-        assert set(rows["run"]) == set(kept(one)["runs"])
-        assert np.isclose(one.value or np.nan, rows["valid_rmse"].mean(), rtol=1e-12)
 
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path: Path) -> None:

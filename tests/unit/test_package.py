@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harmonic import load_runs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:

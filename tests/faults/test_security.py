@@ -1,4 +1,4 @@
-"""What is read back runs no code, and what is named stays in its folder. (The report's page: `test_report.py`;
+"""What is read back runs no code, and what is named stays in its folder. (The report's page: `test_reports.py`;
 the state of a sampler: `test_cma.py`.)"""
 
 from __future__ import annotations
