@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from harmonic.analysis.comparison import compare
     from harmonic.errors import HarmonicError
     from harmonic.results.load import load_curves, load_runs
-    from harmonic.training.models import load_model
+    from harmonic.results.model_file import load_model
 
 _HOMES = {
     "compare": "harmonic.analysis.comparison",
     "HarmonicError": "harmonic.errors",
     "load_curves": "harmonic.results.load",
-    "load_model": "harmonic.training.models",
+    "load_model": "harmonic.results.model_file",
     "load_runs": "harmonic.results.load",
 }
 # what configs name by `_target_`: those of old runs, and `harmonic.models.MLP` in every table

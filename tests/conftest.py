@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from harmonic.training.trainer import Trial
+from harmonic.training.trainer import Trainer
 from helpers import CommandLine, config
 
 # The same tests draw the same examples everywhere, so that a change fails for what it changed, and a newcomer's first
@@ -23,7 +23,7 @@ torch.set_num_threads(1)  # the tests themselves run in parallel
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile the kernels once, before several workers would each compile them and say so."""
     if not hasattr(session.config, "workerinput"):
-        trial = Trial(config("training.engine=native"))
+        trial = Trainer(config("training.engine=native"))
         trial.evaluate(trial.advance(trial.start(), 1)[0])
 
 

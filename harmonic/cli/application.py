@@ -39,7 +39,8 @@ def task(composed: DictConfig) -> Any:
     from rich.console import Console
 
     from harmonic.execution.progress import RunProgress, say, summary
-    from harmonic.results.record import Place, execute, objective
+    from harmonic.results.record import Place, objective
+    from harmonic.run import execute
 
     config = schema.parse(composed)
     place, single = _place(Place), HydraConfig.get().mode == RunMode.RUN

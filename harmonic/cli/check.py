@@ -26,9 +26,9 @@ class Check(Callback):
             _check_name(config)
             _check_heard(config, sweep=False)
             checked = parse(config)
-            from harmonic.training.trainer import Trial
+            from harmonic.training.trainer import build
 
-            Trial(checked).start()
+            build(checked).start()
         except HarmonicError as error:
             leave(str(error))
 

@@ -26,7 +26,8 @@ from harmonic.execution.grid import prepare
 from harmonic.execution.progress import SweepProgress, say, summary
 from harmonic.execution.run_writer import Followers, Ledger, Run
 from harmonic.results import record
-from harmonic.results.record import Outcome
+from harmonic.results.outcome import Outcome
+from harmonic.run import log as run_log
 
 LOCAL_LAUNCHERS = ("BasicLauncher", "JoblibLauncher")
 
@@ -183,7 +184,7 @@ def _log(run: Run, outcome: Outcome) -> None:
         if logger.isEnabledFor(told.levelno):
             logger.handle(told)
     if outcome.trace is not None:
-        record.log.info(outcome.trace)
+        run_log.info(outcome.trace)
     progress.log.info(f"#{run.job.number} {summary({**run.row, 'dir': str(run.place.folder)})}")
 
 

@@ -1,6 +1,6 @@
 """Pieces of runs on an executor: put in, taken out as they finish, none lost when a worker dies.
 
-A piece is one call of `job.train_one`: a whole run, or a segment of one. An executor whose workers have
+A piece is one call of `run.train_one`: a whole run, or a segment of one. An executor whose workers have
 died is built anew. What they held is tried once more, each by itself: so the piece that kills is found,
 and costs the others nothing but time.
 """
@@ -19,13 +19,13 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonic import run
 from harmonic.config.job_settings import UNCHANGED, Around
 from harmonic.config.schema import Config
 from harmonic.execution import executors, signals
 from harmonic.execution.executors import Stopped, WorkerDied, WorkersLost
-from harmonic.results import record
-from harmonic.results.record import Outcome
-from harmonic.training.trainer import Listener, unheard
+from harmonic.results.outcome import Outcome, failure
+from harmonic.training.trainer import Callback, no_callback
 
 BREAKAGES = 2  # pieces in whose company a worker died this often have failed
 AHEAD = 2  # pieces that lie ready, for a short one may end before the next is made
@@ -34,17 +34,19 @@ POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
 Key = TypeVar("Key")
 
 
-def train_one(config: Config, listen: Listener, begun: Outcome | None, until: int | None, around: Around) -> Outcome:
-    """`job.train_one`, wherever the executor has it run."""
+def train_one(
+    config: Config, callback: Callback, resume_from: Outcome | None, until: int | None, around: Around
+) -> Outcome:
+    """`run.train_one`, wherever the executor has it run."""
     executors.begin_piece()
-    return record.train_one(config, listen, begun, until, around)
+    return run.train_one(config, callback, resume_from, until, around)
 
 
 @dataclass
 class _Piece(Generic[Key]):
     key: Key
     config: Config
-    begun: Outcome | None
+    resume_from: Outcome | None
     until: int | None
     around: Around
     breakages: int = 0
@@ -103,12 +105,12 @@ class Pool(Generic[Key]):
         self,
         key: Key,
         config: Config,
-        begun: Outcome | None = None,
+        resume_from: Outcome | None = None,
         until: int | None = None,
         around: Around = UNCHANGED,
     ) -> None:
         """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
-        self._submit(_Piece(key, config, begun, until, around))
+        self._submit(_Piece(key, config, resume_from, until, around))
 
     def take(self) -> Sequence[tuple[Key, Outcome]]:
         """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
@@ -135,7 +137,7 @@ class Pool(Generic[Key]):
                 self._alone[-1].breakages += 1
             else:
                 piece = self._flying.pop(future)
-                finished.append((piece.key, future.result() if error is None else record.failure(error)))
+                finished.append((piece.key, future.result() if error is None else failure(error)))
         if lost is not None and not finished:
             raise lost
         return finished if breakage is None else finished + self._rebuild(breakage)
@@ -143,7 +145,7 @@ class Pool(Generic[Key]):
     def _submit(self, piece: _Piece[Key]) -> None:
         try:
             call = self._executor.submit(
-                train_one, piece.config, self._listener, piece.begun, piece.until, piece.around
+                train_one, piece.config, self._callback, piece.resume_from, piece.until, piece.around
             )
         except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
             call = Future()
@@ -152,14 +154,14 @@ class Pool(Generic[Key]):
         self._flying[call] = piece
 
     @property
-    def _listener(self) -> Listener:
+    def _callback(self) -> Callback:
         """What ends training where it can be ended: in this process, and where the executor has means of its own."""
         if isinstance(self._executor, ThreadPoolExecutor):
-            return self._listen
-        listener: Listener = getattr(self._executor, "listener", unheard)
-        return listener
+            return self._end_if_stopped
+        callback: Callback = getattr(self._executor, "callback", no_callback)
+        return callback
 
-    def _listen(self, _step: int, _losses: NDArray[np.float64]) -> None:
+    def _end_if_stopped(self, _step: int, _losses: NDArray[np.float64]) -> None:
         if self._stop.is_set():
             raise Stopped
 
@@ -170,7 +172,7 @@ class Pool(Generic[Key]):
         for piece in self._flying.values():
             piece.breakages += 1
             if piece.breakages >= BREAKAGES:
-                given_up.append((piece.key, record.failure(error)))
+                given_up.append((piece.key, failure(error)))
             else:
                 self._alone.append(piece)
         self._flying = {}

@@ -20,8 +20,10 @@ from harmonic.config.schema import Config
 from harmonic.config.sweep_compose import Job, dump
 from harmonic.errors import RowsMissing
 from harmonic.execution.progress import PRINT_EVERY, summary
+from harmonic.figures.files import draw
 from harmonic.results import environment, record, tables
-from harmonic.results.record import Outcome, Place
+from harmonic.results.outcome import Outcome
+from harmonic.results.record import Place
 
 _FORMAT = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s")  # of hydra/job_logging=harmonic
 FLUSH_S = 0.5  # seconds for which finished runs may wait to be written together
@@ -85,7 +87,7 @@ class Ledger:
         if self.table.is_dir():
             rows = tables.by_folder(tables.read_rows(self.table))
             for run in runs:
-                run.row = record.finished(run.config, run.place, rows.get(run.place.name, ()))
+                run.row = record.find(run.config, run.place, rows.get(run.place.name, ()))
 
     def begin(self, run: Run) -> Around:
         """Tell the followers that a run is about to be trained, once; what a worker sets around it."""
@@ -122,7 +124,7 @@ class Ledger:
         if run.config.figures:
             self.flush()
             with run.job.surroundings.around(run.place.folder, collects=False)():
-                record.draw(run.config, run.place)
+                draw(run.config, run.place.folder)
         if followed:
             self.flush()
             self.followers.end(run, outcome)

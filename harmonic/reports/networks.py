@@ -18,9 +18,9 @@ from harmonic.analysis.baselines import evaluated
 from harmonic.config.compose import compose
 from harmonic.data import regions
 from harmonic.errors import HarmonicError
+from harmonic.results.model_file import PARAMETERS_FILE, load_model
 from harmonic.results.tables import leaves
-from harmonic.training.models import PARAMETERS_FILE, load_model
-from harmonic.training.trainer import Trial, train
+from harmonic.training.trainer import build, train
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def predicted(run: pd.Series, grid: pd.DataFrame) -> NDArray[np.float32] | None:
 
 def post_predicted(experiment: str, grid: pd.DataFrame, seed: int = 0) -> NDArray[np.float32]:
     """The prediction of one of the post's configurations, trained here and now."""
-    trial = Trial(compose([f"+experiment={experiment}", f"seed={seed}"]))
+    trainer = build(compose([f"+experiment={experiment}", f"seed={seed}"]))
     x = torch.tensor(grid[["x0", "x1"]].to_numpy(np.float32))
-    return trial.engine.predict(trial.config, train(trial).state, x)
+    return trainer.engine.predict(trainer.config, train(trainer).state, x)
 
 
 def errors(groups: Mapping[str, pd.DataFrame], plane: Plane, others: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:

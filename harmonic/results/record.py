@@ -1,4 +1,4 @@
-"""One run from its config to its folder: train, then write rows, parameters and figures.
+"""A run on disk: its place, its row, and whether it is there already.
 
 What a run leaves in its folder::
 
@@ -7,35 +7,23 @@ What a run leaves in its folder::
     model.safetensors    the trained parameters
     data.png fit.png curve.png
     table/               its rows; for the runs of a sweep, in the sweep's folder
-
-`train_one` needs nothing but the config and gives plain values, so it may run in any thread,
-process or machine; whoever asked for it writes what it gives.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import secrets
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harmonic import __version__
-from harmonic.config.job_settings import UNCHANGED, Around
 from harmonic.config.schema import Config
-from harmonic.errors import ConfigError, PlaceTaken, RunFailed
-from harmonic.results import environment, tables
-from harmonic.training import models
-from harmonic.training.trainer import Listener, Result, Trial, forget, train, unheard
-
-log = logging.getLogger(__name__)
+from harmonic.errors import ConfigError, PlaceTaken
+from harmonic.results import model_file, tables
+from harmonic.results.outcome import Outcome
 
 ARGUMENTS = ("data", "model", "optimizer")  # sections that hold the arguments of a class
 RESERVED = (tables.FOLDER, "multirun.yaml")  # what a sweep writes into its folder
@@ -99,75 +87,6 @@ class Place:
         return "" if self.trial is None else f"{self.trial:06d}-"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What training gave. columns: of the table; curve: columns of CURVE but `run`;
-    parameters: of the network as it stands; trace: the traceback of a failed run;
-    result: what to go on with, where the run is but paused; records: what was logged in training;
-    environment: that trained it last, None: not known."""
-
-    columns: Mapping[str, Any]
-    curve: Mapping[str, Any]
-    parameters: Mapping[str, Any] | None = None
-    trace: str | None = None
-    result: Result | None = None
-    records: Sequence[logging.LogRecord] = ()
-    environment: Mapping[str, str] | None = None
-
-
-def train_one(
-    config: Config,
-    listen: Listener = unheard,
-    begun: Outcome | None = None,
-    until: int | None = None,
-    around: Around = UNCHANGED,
-) -> Outcome:
-    """Train one run, to its end or until a step. An exception in training is an outcome, `failed`.
-
-    Args:
-        listen: called with the losses as they come.
-        begun: what an earlier call gave, to go on with.
-        around: what to set meanwhile.
-
-    Raises:
-        ConfigError: something cannot be built as configured.
-    """
-    if around.env:
-        forget()  # what was built in another environment
-    with around() as records:
-        outcome = _train(config, listen, begun, until)
-    return replace(outcome, records=[*(begun.records if begun else ()), *records])
-
-
-def _train(config: Config, listen: Listener, begun: Outcome | None, until: int | None) -> Outcome:
-    trial = Trial(config)
-    identity = {"engine": trial.engine.name, "started": begun.columns["started"] if begun else datetime.now(UTC)}
-    try:
-        result = train(trial, listen, begun.result if begun else None, until)
-    except ConfigError:
-        raise
-    except Exception as error:
-        return dataclasses.replace(failure(error, identity), environment=environment.current())
-    parameters = None if result.status == "diverged" else result.state.parameters
-    paused = result if result.status == "paused" else None
-    columns = identity | _columns(result)
-    return Outcome(columns, _curve(result), parameters, result=paused, environment=environment.current())
-
-
-def failure(error: BaseException, identity: Mapping[str, Any] | None = None) -> Outcome:
-    """The outcome of a run that raised."""
-    identity = identity or {"started": datetime.now(UTC)}
-    nothing: dict[str, Any] = {name: [] for name in tables.CURVE if name != "run"}
-    columns = {**identity, "status": "failed", "error": reason(error)}
-    return Outcome(columns, nothing, trace="".join(traceback.format_exception(error)))
-
-
-def reason(error: BaseException) -> str:
-    """An exception in one line, as the table has it."""
-    line = " ".join(f"{type(error).__name__}: {error}".split())
-    return line.encode(errors="backslashreplace").decode()
-
-
 def record(config: Config, place: Place, outcome: Outcome, run: str | None = None) -> tables.Record:
     """The run as it goes into the table; run: its id, None: a new one."""
     run = run or secrets.token_hex(6)
@@ -194,10 +113,10 @@ def leaves(config: Config) -> dict[str, Any]:
 def write_model(config: Config, place: Place, outcome: Outcome, run: str) -> None:
     """Write the parameters of a run, and whose they are, into its folder; of one that diverged or failed are none."""
     if outcome.parameters is not None:
-        models.save(place.folder / models.PARAMETERS_FILE, config.model, outcome.parameters, run)
+        model_file.save(place.folder / model_file.PARAMETERS_FILE, config.model, outcome.parameters, run)
 
 
-def finished(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def find(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The row of this run, if it need not be made again; None: it is not there, or failed.
 
     Args:
@@ -244,36 +163,7 @@ def _same(a: object, b: object) -> bool:
     return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
-def execute(config: Config, place: Place, listen: Listener) -> Mapping[str, Any]:
-    """Train one run and write all that it leaves; its row.
-
-    A run of a sweep that is there already, and of the same config, is not trained again.
-
-    Raises:
-        ConfigError: something cannot be built as configured, another run lies in this place, or it is a link.
-        RunFailed: training raised an exception. The row is written, with status `failed`.
-    """
-    if (row := finished(config, place, _earlier(place))) is not None:
-        return {**row, "dir": str(place.folder)}
-    place.check_links()
-    outcome = train_one(config, listen)
-    if outcome.trace is not None:
-        log.info(outcome.trace)  # for the file; the terminal gets one line
-    # nobody holds a lock on the folder of a single run: another may have been given it too
-    if (row := finished(config, place, _earlier(place))) is not None:
-        return {**row, "dir": str(place.folder)}
-    entry = record(config, place, outcome)
-    write_model(config, place, outcome, entry.row["run"])
-    environment.write(place.table, environment.current())
-    tables.write_runs(place.table, place.stem + entry.row["run"], [entry])
-    if outcome.trace is not None:
-        raise RunFailed(f"the run failed with {outcome.columns['error']}; its row is in '{place.table}'")
-    if config.figures:
-        draw(config, place)
-    return {**entry.row, "dir": str(place.folder)}
-
-
-def _earlier(place: Place) -> list[dict[str, Any]]:
+def rows_of(place: Place) -> list[dict[str, Any]]:
     """The rows that name this place."""
     rows = tables.read_rows(place.table, place.stem) if place.table.is_dir() else []
     return [row for row in rows if row["dir"] == place.name]
@@ -284,39 +174,3 @@ def objective(config: Config, row: Mapping[str, Any]) -> float | list[float]:
     names = [config.objective] if isinstance(config.objective, str) else config.objective
     values = [float("nan") if row.get(name) is None else float(row[name]) for name in names]
     return values[0] if isinstance(config.objective, str) else values
-
-
-def _columns(result: Result) -> dict[str, Any]:
-    columns = {
-        "status": result.status,
-        "steps": result.state.step,
-        "train_s": result.train_s,
-        "error": result.error,
-    }
-    if (errors := result.errors) is not None:
-        columns |= dataclasses.asdict(errors) | {"final_loss": errors.loss, "gap": errors.gap}
-        del columns["loss"]
-    return columns
-
-
-def _curve(result: Result) -> dict[str, Any]:
-    losses = result.curve.losses
-    dense, sparse = np.full(len(losses), np.nan), np.full(len(losses), np.nan)
-    for step, errors in result.curve.errors.items():
-        if step < len(losses):
-            dense[step], sparse[step] = errors.dense_rmse, errors.sparse_rmse
-    return {"step": np.arange(len(losses)), "loss": losses, "dense_rmse": dense, "sparse_rmse": sparse}
-
-
-def draw(config: Config, place: Place) -> None:
-    """Write the figures of a run into its folder, from what is on disk."""
-    from harmonic import figures
-    from harmonic.results import load
-
-    trial, curve = Trial(config), load.load_curves(place.folder)
-    points, grid, level = figures.sample_frame(trial.sample), figures.grid_frame(trial.regions), trial.regions.level
-    figures.save(figures.data(points, grid, level), place.folder / "data.png")
-    figures.save(figures.curve(curve), place.folder / "curve.png")
-    if (place.folder / models.PARAMETERS_FILE).is_file():
-        fitted = figures.with_prediction(grid, models.load_model(place.folder, trust=True))  # it was trained here
-        figures.save(figures.fit(points, fitted, level), place.folder / "fit.png")

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.errors import ConfigError, PlaceTaken, RunFailed
 from harmonic.execution.progress import SweepProgress
-from harmonic.results.record import Outcome
+from harmonic.results.outcome import Outcome
 from harmonic.search.open_trial import STATES, Candidate, Piece, Replicate, Stage
 from harmonic.search.pruning import Judge
 from harmonic.search.runners import Crew

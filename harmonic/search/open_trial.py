@@ -18,7 +18,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.execution.run_writer import Run
-from harmonic.results.record import Outcome
+from harmonic.results.outcome import Outcome
 
 STATES = {
     "complete": TrialState.COMPLETE,

@@ -18,7 +18,8 @@ from harmonic.execution.grid import checked
 from harmonic.execution.pool import Pool
 from harmonic.execution.run_writer import Followers, Ledger
 from harmonic.results import record, tables
-from harmonic.results.record import Outcome, Place
+from harmonic.results.outcome import Outcome, failure
+from harmonic.results.record import Place
 from harmonic.search.open_trial import Piece, Replicate
 
 
@@ -127,7 +128,7 @@ class Streaming(Crew):
                 raise PlaceTaken.broken(
                     "hydra.sweep.subdir", rule, f"{run.place.name} for the trials {other} and {number}"
                 )
-            run.row = record.finished(run.config, run.place, self._rows.get(run.place.name, ()))
+            run.row = record.find(run.config, run.place, self._rows.get(run.place.name, ()))
             replicate = Replicate(seed, texts, run)
             if run.row is not None and self._keeps_rows:
                 replicate.outcome = Outcome(run.row, {})
@@ -222,13 +223,13 @@ class Batches(Crew):
         value = returned._return_value
         if returned.status is not JobStatus.COMPLETED:
             error = value if isinstance(value, Exception) else RuntimeError(f"the job ended as {returned.status}")
-            return record.failure(error)
+            return failure(error)
         values = list(value) if isinstance(value, list | tuple) else [value]
         try:
             numbers: dict[str, Any] = dict(zip(self._objectives, map(float, values), strict=True))
         except (TypeError, ValueError):
             count = len(self._objectives)
-            return record.failure(TypeError(f"a job must return {count} number(s) for the search; got {value!r}"))
+            return failure(TypeError(f"a job must return {count} number(s) for the search; got {value!r}"))
         status = "complete" if all(number == number for number in numbers.values()) else "diverged"
         return Outcome({"status": status, **numbers}, {})
 

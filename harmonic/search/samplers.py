@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harmonic.config.targets import check_arguments
 from harmonic.errors import ConfigError, HarmonicError
-from harmonic.results.record import reason
+from harmonic.results.outcome import reason
 from harmonic.search._cma import GuardedCmaEsSampler
 from harmonic.search._qmc import NumberedQMCSampler
 from harmonic.search.space import Space

@@ -169,5 +169,7 @@ def _announce_compilation() -> None:
     """Say that the kernels are about to be compiled, unless this or an earlier process has done so."""
     if native_kernels.advance.signatures:
         return
-    if not any(Path(native_kernels.advance.stats.cache_path).glob(f"{Path(native_kernels.__file__).stem}.advance-*.nbi")):
+    if not any(
+        Path(native_kernels.advance.stats.cache_path).glob(f"{Path(native_kernels.__file__).stem}.advance-*.nbi")
+    ):
         log.warning("compiling the kernels of the native engine (once, some 20 s)")

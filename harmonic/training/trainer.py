@@ -1,9 +1,9 @@
 """A run is a resumable computation: start, advance, evaluate.
 
-    trial = Trial(config)
-    state = trial.start()                          # parameters drawn from the seed
-    state, losses = trial.advance(state, 400)      # the loss before each update
-    errors = trial.evaluate(state)                 # against the truth, region by region
+    trainer = build(config)
+    state = trainer.start()                        # parameters drawn from the seed
+    state, losses = trainer.advance(state, 400)    # the loss before each update
+    errors = trainer.evaluate(state)               # against the truth, region by region
 
 A `State` is small plain arrays, so a run can stop after any step and go on elsewhere; 400 steps
 and then 600 are the same run as 1000, bit for bit. `train` is the whole of it for one run.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -33,6 +34,10 @@ from harmonic.training import engines
 from harmonic.training.engines import State
 
 SECTIONS = 4096  # of a config that are remembered as sound
+KEPT = 8  # trainers: as many as runs are in training at once, and not more than a sweep's memory bears
+
+_built: dict[str, Trainer] = {}
+_building = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class Errors:
         return self.sparse_rmse / self.dense_rmse if self.dense_rmse else math.nan
 
 
-class Trial:
-    """One run of one config, between its parts no hidden state.
+class Trainer:
+    """What trains the run of one config; between its calls it keeps no state of the run.
 
     Raises:
         ConfigError: the data or the engine cannot be built as configured.
@@ -107,9 +112,30 @@ def _plane(section: str, mass: float) -> tuple[Data, Regions]:
         raise ConfigError(f"data must have a density and a truth; {data.says(law, error)}") from error
 
 
+def build(config: Config) -> Trainer:
+    """The trainer of a config; the last few are kept, for whoever checks, trains and draws the same run.
+
+    Raises:
+        ConfigError: the data or the engine cannot be built as configured.
+    """
+    parts = (config.seed, config.data, config.model, config.optimizer, asdict(config.training), config.region.mass)
+    key = json.dumps(parts)
+    with _building:
+        if (trainer := _built.get(key)) is not None:
+            return trainer
+    trainer = Trainer(config)
+    with _building:
+        _built[key] = trainer
+        while len(_built) > KEPT:
+            _built.pop(next(iter(_built)))
+    return trainer
+
+
 def forget() -> None:
     """Build anew what runs share: another environment may make something else of the same config."""
     _plane.cache_clear()
+    with _building:
+        _built.clear()
 
 
 def check(config: Config, here: bool = True) -> None:
@@ -159,13 +185,13 @@ class Curve:
 @dataclass(frozen=True)
 class Result:
     """A run as far as it has come. status: complete, paused (there are steps to go) or diverged;
-    losses: the loss before each update; looks: the errors by step, every `training.evaluate_every`;
+    losses: the loss before each update; evaluations: the errors by step, every `training.evaluate_every`;
     errors: of the network as it stands, None where it diverged; train_s: seconds in steps alone."""
 
     status: str
     state: State
     losses: NDArray[np.float64]
-    looks: dict[int, Errors]
+    evaluations: dict[int, Errors]
     errors: Errors | None
     train_s: float
     error: str | None = None
@@ -174,58 +200,59 @@ class Result:
     def curve(self) -> Curve:
         """The losses and errors on the way, with those of the network as it stands at the end."""
         if self.errors is None:
-            return Curve(self.losses, self.looks)
-        return Curve(np.append(self.losses, self.errors.loss), self.looks | {self.state.step: self.errors})
+            return Curve(self.losses, self.evaluations)
+        return Curve(np.append(self.losses, self.errors.loss), self.evaluations | {self.state.step: self.errors})
 
 
-# Seconds of training between two calls of the listener, where steps are slow: how long an interrupt may
+# Seconds of training between two calls of the callback, where steps are slow: how long an interrupt may
 # have to wait. Where a run is cut changes nothing in it.
 PATIENCE = 0.3
 
-Listener = Callable[[int, NDArray[np.float64]], None]
+Callback = Callable[[int, NDArray[np.float64]], None]
 
 
-def unheard(_step: int, _losses: NDArray[np.float64]) -> None:
-    """The listener of a run to which nobody listens."""
+def no_callback(_step: int, _losses: NDArray[np.float64]) -> None:
+    """For a run whose losses nobody waits for."""
 
 
 def train(
-    trial: Trial,
-    listen: Listener = unheard,
-    begun: Result | None = None,
+    trainer: Trainer,
+    callback: Callback = no_callback,
+    resume_from: Result | None = None,
     until: int | None = None,
 ) -> Result:
     """Train to the last step, or to the step whose loss is not finite.
 
     Args:
-        listen: called with the step of the first of some losses, and these losses, as they come.
-        begun: a paused run to go on with; None: from the first step.
+        callback: called with the step of the first of some losses, and these losses, as they come.
+        resume_from: a paused run to go on with; None: from the first step.
         until: the step at which to pause.
     """
-    wanted, stride = trial.config.training.steps, trial.config.training.evaluate_every
+    wanted, stride = trainer.config.training.steps, trainer.config.training.evaluate_every
     end = wanted if until is None else min(until, wanted)
-    begun = begun or Result("paused", trial.start(), np.empty(0), {}, None, 0.0)
-    state, pieces, looks, train_s, pace = begun.state, [begun.losses], dict(begun.looks), begun.train_s, 1.0
+    resume_from = resume_from or Result("paused", trainer.start(), np.empty(0), {}, None, 0.0)
+    state, pieces, evaluations = resume_from.state, [resume_from.losses], dict(resume_from.evaluations)
+    train_s, pace = resume_from.train_s, 1.0
     while state.step < end:
         begin = state.step
         if begin % stride == 0:
-            known = begun.errors if begin == begun.state.step else None
-            looks[begin] = known or trial.evaluate(state)
+            known = resume_from.errors if begin == resume_from.state.step else None
+            evaluations[begin] = known or trainer.evaluate(state)
         segment = min(stride - begin % stride, end - begin, math.ceil(pace))
         started = time.perf_counter()
-        state, losses = trial.advance(state, segment)
+        state, losses = trainer.advance(state, segment)
         seconds = time.perf_counter() - started
         train_s, pace = train_s + seconds, PATIENCE * segment / seconds
         pieces.append(losses)
-        listen(begin, losses)
+        callback(begin, losses)
         if len(losses) < segment:
-            return _diverged(state, np.concatenate(pieces), looks, train_s)
-    errors, losses = trial.evaluate(state), np.concatenate(pieces)
+            return _diverged(state, np.concatenate(pieces), evaluations, train_s)
+    errors, losses = trainer.evaluate(state), np.concatenate(pieces)
     if not math.isfinite(errors.loss):
-        return _diverged(state, losses, looks, train_s)
-    return Result("complete" if end == wanted else "paused", state, losses, looks, errors, train_s)
+        return _diverged(state, losses, evaluations, train_s)
+    return Result("complete" if end == wanted else "paused", state, losses, evaluations, errors, train_s)
 
 
-def _diverged(state: State, losses: NDArray[np.float64], looks: dict[int, Errors], train_s: float) -> Result:
+def _diverged(state: State, losses: NDArray[np.float64], evaluations: dict[int, Errors], train_s: float) -> Result:
     error = f"the loss before step {state.step} is not finite"
-    return Result("diverged", state, losses, looks, None, train_s, error)
+    return Result("diverged", state, losses, evaluations, None, train_s, error)

@@ -44,7 +44,7 @@ import postgresql
 from dask_cluster import dask_cluster
 from harmonic.cli import application
 from harmonic.config.compose import compose
-from harmonic.results import record
+from harmonic.run import train_one
 from harmonic.search._cma import GuardedCmaEsSampler
 from harmonic.search.samplers import Numbered
 from harmonic.search.sharing import Alone, Shared
@@ -284,8 +284,8 @@ def travel(_home: Path) -> None:
     table = Table("run", "there, kB", "back, kB", title="what travels to a Dask worker and back")
     for steps in (100, 1000, 10_000):
         config = compose(["optimizer=adam", f"training.steps={steps}"])
-        whole = record.train_one(config)
-        half = record.train_one(config, until=steps // 2)
+        whole = train_one(config)
+        half = train_one(config, until=steps // 2)
         for name, begun, back in (("whole", None, whole), ("second half", half, whole)):
             sizes = (len(pickle.dumps(one)) / 1e3 for one in ((config, begun), back))
             table.add_row(f"{name} of {steps:,} steps", *(f"{size:.1f}" for size in sizes))

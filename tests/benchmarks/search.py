@@ -27,7 +27,7 @@ import harmonic
 from harmonic.cli import application
 from harmonic.config.compose import compose
 from harmonic.search.study import load_study
-from harmonic.training.trainer import Trial, train
+from harmonic.training.trainer import Trainer, train
 
 SCRIPT = Path(sys.executable).with_name("harmonic")
 MEMORY = Path("/dev/shm")
@@ -68,7 +68,7 @@ def seconds_in_training(folder: Path) -> float:
     ]  # fmt: skip
     started = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda config: train(Trial(config)), configs))
+        list(pool.map(lambda config: train(Trainer(config)), configs))
     return time.perf_counter() - started
 
 

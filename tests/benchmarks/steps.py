@@ -20,7 +20,7 @@ from rich.table import Table
 from harmonic.config.compose import compose
 from harmonic.post import EXPERIMENTS
 from harmonic.training.engines import State
-from harmonic.training.trainer import Trial
+from harmonic.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import bare
@@ -32,7 +32,7 @@ class Segments:
     """A run that is advanced again and again from the same state."""
 
     def __init__(self, *overrides: str) -> None:
-        self.trial = Trial(compose(overrides))
+        self.trial = Trainer(compose(overrides))
         self.state: State = self.trial.advance(self.trial.start(), 10)[0]
 
     def seconds_per_step(self, steps: int = STEPS) -> float:

@@ -21,7 +21,7 @@ import pytest
 import helpers
 from harmonic import load_curves, load_runs
 from harmonic.execution import run_writer
-from harmonic.results import record
+from harmonic.results.outcome import Outcome
 from helpers import CommandLine
 from process import Command, left_running
 from studies import agrees
@@ -189,7 +189,7 @@ def test_a_clock_set_back_changes_nothing(harmonic_command: CommandLine, monkeyp
     failing = ("-m", "~model", "+model={_target_: helpers.Failing}", "seed=0,1", "hydra.sweep.dir=t", *SMALL)
     assert harmonic_command(*search, "hydra.sweeper.n_trials=3").code == 0
     assert harmonic_command(*failing).code == 1
-    monkeypatch.setattr(record, "datetime", YearsAgo)
+    monkeypatch.setattr("harmonic.run.datetime", YearsAgo)
     monkeypatch.setattr(helpers.Failing, "forward", lambda self, x: self[0](x))
     assert harmonic_command(*search, "hydra.sweeper.n_trials=6").code == 0
     agrees(harmonic_command.folder / "s", 6, 2)
@@ -211,7 +211,7 @@ def test_rows_removed_during_a_grid_are_missed_and_trained_again(
     home, written = harmonic_command.folder / "s", list[Path]()
     enter = run_writer.Ledger.enter
 
-    def enter_and_tidy_up(self: run_writer.Ledger, run: run_writer.Run, outcome: record.Outcome) -> None:
+    def enter_and_tidy_up(self: run_writer.Ledger, run: run_writer.Run, outcome: Outcome) -> None:
         enter(self, run, outcome)
         self.flush()
         written.append(run.place.folder)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from harmonic import load_model, load_runs
 from harmonic.errors import HarmonicError
 from harmonic.reports import report
-from harmonic.training.models import PARAMETERS_FILE
+from harmonic.results.model_file import PARAMETERS_FILE
 from helpers import CommandLine, files
 
 SMALL = ("training.steps=4", "training.evaluate_every=4", "data.points=10")

@@ -25,7 +25,7 @@ from harmonic.data.base import as_array
 from harmonic.errors import ConfigError
 from harmonic.training import models, native_engine, native_kernels
 from harmonic.training.engines import State, choose
-from harmonic.training.trainer import Trial, train
+from harmonic.training.trainer import Trainer, train
 from helpers import config
 
 BASE = config("model=deep", "optimizer=adam", "training.engine=native")
@@ -52,7 +52,7 @@ def test_the_engines_agree(activation: str, optimizer: str, depth: int) -> None:
     """After 1000 steps in the stable range. At larger rates rounding grows from step to step: there
     two threads and one of torch's own differ as much."""
     runs = (made(optimizer, activation, engine, depth=depth, width=12) for engine in ("torch", "native"))
-    results = [train(Trial(run)) for run in runs]
+    results = [train(Trainer(run)) for run in runs]
     theirs, ours = (result.errors for result in results)
     assert theirs is not None
     assert ours is not None
@@ -196,7 +196,7 @@ def test_no_activation_hides_what_is_not_a_number(code: int) -> None:
 
 def test_predictions_are_the_modules() -> None:
     for activation in ACTIVATIONS:
-        trial = Trial(made(activation=activation, width=[9, 4]))
+        trial = Trainer(made(activation=activation, width=[9, 4]))
         state, _ = trial.advance(trial.start(), 20)
         network = models.build(trial.config.model, torch.Generator())
         network.load_state_dict({name: torch.from_numpy(array) for name, array in state.parameters.items()})
@@ -208,7 +208,7 @@ def test_predictions_are_the_modules() -> None:
 @given(st.lists(st.integers(1, 15), min_size=1, max_size=6), st.sampled_from(list(OPTIMIZERS)))
 @settings(max_examples=30)
 def test_any_partition_of_the_steps_is_the_same_run(parts: list[int], optimizer: str) -> None:
-    trial = Trial(made(optimizer, width=5))
+    trial = Trainer(made(optimizer, width=5))
     whole, losses = trial.advance(trial.start(), sum(parts))
     state, pieces = trial.start(), []
     for steps in parts:
@@ -224,7 +224,7 @@ def test_a_run_is_the_same_alone_and_in_company(threads: int) -> None:
     runs = [replace(run, seed=seed, data=run.data | {"points": 1100}) for run in runs for seed in range(3)]
 
     def final(run: Config) -> bytes:
-        trial = Trial(run)
+        trial = Trainer(run)
         return trial.advance(trial.start(), 30)[0].to_bytes()
 
     alone = [final(run) for run in runs]
@@ -240,7 +240,7 @@ def test_points_beyond_a_block_count_like_all_others() -> None:
     both = []
     for engine in ("torch", "native"):
         run = made(engine=engine, width=6)
-        trial = Trial(replace(run, data=run.data | {"points": points}))
+        trial = Trainer(replace(run, data=run.data | {"points": points}))
         both.append(trial.advance(trial.start(), 20)[1])
     assert both[1] == pytest.approx(both[0], rel=1e-5)
 
@@ -249,7 +249,7 @@ def test_divergence_is_seen_at_its_step() -> None:
     steps = []
     for engine in ("torch", "native"):
         run = replace(made(engine=engine), optimizer={"_target_": "torch.optim.SGD", "lr": 1e6})
-        result = train(Trial(run))
+        result = train(Trainer(run))
         assert result.status == "diverged"
         assert np.isfinite(result.curve.losses).all()
         steps.append(result.state.step)
@@ -257,7 +257,7 @@ def test_divergence_is_seen_at_its_step() -> None:
 
 
 def test_the_given_state_is_left_alone() -> None:
-    trial = Trial(made())
+    trial = Trainer(made())
     state, _ = trial.advance(trial.start(), 3)
     before = state.to_bytes()
     trial.advance(state, 3)
@@ -318,7 +318,7 @@ def outcome_of(section: dict[str, Any], engine: str) -> tuple[str | None, str, n
     """What a run of four steps says against it, who trained it, and its losses."""
     one = replace(made(engine=engine, width=3), optimizer=section)
     try:
-        trial = Trial(one)
+        trial = Trainer(one)
         state = trial.start()
     except ConfigError as error:
         return str(error), "", np.empty(0)

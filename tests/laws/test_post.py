@@ -19,8 +19,9 @@ from harmonic.config.schema import Config
 from harmonic.errors import TableError
 from harmonic.post.__main__ import main
 from harmonic.results import load, tables
-from harmonic.results.record import Place, execute
-from harmonic.training.trainer import Trial, train
+from harmonic.results.record import Place
+from harmonic.run import execute
+from harmonic.training.trainer import Trainer, train
 from sown import record, sweep
 
 # Published numbers outside the range of the seeds below, with their percentile among them.
@@ -35,7 +36,7 @@ def test_the_listing_gives_the_same_losses(experiment: str, seed: int) -> None:
     """Equal up to rounding only: the post updates by hand where `torch.optim` uses one fused
     multiply-add, and sums over threads in another order; a thousand steps amplify either."""
     theirs = bare.losses(experiment, seed)
-    ours = train(Trial(compose([f"+experiment={experiment}", f"seed={seed}", "training.engine=torch"]))).curve.losses
+    ours = train(Trainer(compose([f"+experiment={experiment}", f"seed={seed}", "training.engine=torch"]))).curve.losses
     assert len(ours) == len(theirs) + 1  # ours goes on to the loss after the last update
     for step in range(0, len(theirs), 100):
         tolerance = 1e-5 if step == 0 else 1e-3
@@ -81,7 +82,7 @@ def test_the_exception_is_rare() -> None:
     published = post.published().query("experiment == 'post_sgd' and step == 0")["loss"].item()
     below, base = 0, compose()
     for seed in range(1000):
-        trial = Trial(replace(base, seed=seed))
+        trial = Trainer(replace(base, seed=seed))
         below += trial.evaluate(trial.start()).loss < published
     assert below / 10 == pytest.approx(RARE, abs=0.05)
 

@@ -18,7 +18,7 @@ from harmonic.config.schema import Config
 from harmonic.errors import ConfigError
 from harmonic.training import models
 from harmonic.training.engines import State
-from harmonic.training.trainer import Trial, train
+from harmonic.training.trainer import Trainer, train
 from helpers import config
 
 OPTIMIZERS = {
@@ -61,7 +61,7 @@ def same(one: State, other: State) -> bool:
 @pytest.mark.parametrize("target", ["mlp", "helpers.Dropping"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_two_advances_are_one(optimizer: str, target: str) -> None:
-    trial = Trial(made(optimizer, target))
+    trial = Trainer(made(optimizer, target))
     whole, losses = trial.advance(trial.start(), 50)
     half, first = trial.advance(trial.start(), 20)
     again, second = trial.advance(State.from_bytes(half.to_bytes()), 30)
@@ -74,7 +74,7 @@ def test_two_advances_are_one(optimizer: str, target: str) -> None:
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6))
 @settings(max_examples=10)
 def test_any_partition_of_the_steps_is_the_same_run(parts: list[int]) -> None:
-    trial = Trial(made("adam", "mlp"))
+    trial = Trainer(made("adam", "mlp"))
     whole, losses = trial.advance(trial.start(), sum(parts))
     state, pieces = trial.start(), []
     for steps in parts:
@@ -85,7 +85,7 @@ def test_any_partition_of_the_steps_is_the_same_run(parts: list[int]) -> None:
 
 
 def test_a_thousand_steps_are_four_hundred_and_six_hundred() -> None:
-    trial = Trial(config("+experiment=post_adam", "data.points=1000"))
+    trial = Trainer(config("+experiment=post_adam", "data.points=1000"))
     whole, losses = trial.advance(trial.start(), 1000)
     half, first = trial.advance(trial.start(), 400)
     again, second = trial.advance(State.from_bytes(half.to_bytes()), 600)
@@ -94,7 +94,7 @@ def test_a_thousand_steps_are_four_hundred_and_six_hundred() -> None:
 
 
 def test_advancing_leaves_the_given_state_alone() -> None:
-    trial = Trial(made("momentum", "mlp"))
+    trial = Trainer(made("momentum", "mlp"))
     state, _ = trial.advance(trial.start(), 5)
     before = state.to_bytes()
     trial.advance(state, 5)
@@ -102,14 +102,14 @@ def test_advancing_leaves_the_given_state_alone() -> None:
 
 
 def test_starting_twice_is_starting_once() -> None:
-    trial = Trial(config())
+    trial = Trainer(config())
     assert same(trial.start(), trial.start())
 
 
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name not in ("momentum", "fused", "wolfe")])
 def test_evaluation_changes_nothing(optimizer: str) -> None:
     one = made(optimizer, "mlp")
-    often, rarely = (train(Trial(replace(one, training=replace(one.training, evaluate_every=k)))) for k in (7, 60))
+    often, rarely = (train(Trainer(replace(one, training=replace(one.training, evaluate_every=k)))) for k in (7, 60))
     assert same(often.state, rarely.state)
     assert np.array_equal(often.curve.losses, rarely.curve.losses)
     assert often.errors == rarely.errors
@@ -119,7 +119,7 @@ def test_evaluation_changes_nothing(optimizer: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SERVED if name not in ("Noisy", "ScheduleFree")])
 def test_an_optimizer_of_ones_own_is_stepped_as_its_author_would(name: str) -> None:
     """Whatever it does with its closure, the run is that of the loop that torch's own documentation shows."""
-    trial = Trial(made(name, "mlp"))
+    trial = Trainer(made(name, "mlp"))
     state, losses = trial.advance(trial.start(), 8)
     module = models.build(trial.config.model, trial._parameter_stream.clone_state())
     optimizer = getattr(own_optimizers, name)(module.parameters(), lr=1e-4)
@@ -151,11 +151,11 @@ def test_an_optimizer_that_cannot_be_served_is_told_so_before_a_step(name: str, 
     one = made("sgd", "mlp")
     one.optimizer = {"_target_": f"own_optimizers.{name}", "lr": 1e-4}
     with pytest.raises(ConfigError, match=message):
-        Trial(one).start()
+        Trainer(one).start()
 
 
 def test_what_an_average_is_taken_of_goes_on_and_the_average_is_what_is_kept() -> None:
-    trial = Trial(made("ScheduleFree", "mlp"))
+    trial = Trainer(made("ScheduleFree", "mlp"))
     state, _ = trial.advance(trial.start(), 9)
     _, trained = state.moments
     module = models.build(trial.config.model, torch.Generator())
@@ -170,7 +170,7 @@ def test_what_an_average_is_taken_of_goes_on_and_the_average_is_what_is_kept() -
 def test_no_optimizer_draws_from_the_global_generator() -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    trial = Trial(made("Noisy", "mlp"))
+    trial = Trainer(made("Noisy", "mlp"))
     trial.advance(trial.start(), 3)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -178,8 +178,8 @@ def test_no_optimizer_draws_from_the_global_generator() -> None:
 def test_the_steps_of_torchs_own_import_no_compiler() -> None:
     """Nor does what is saved of them: 1.7 s."""
     code = (
-        "import sys; from harmonic.trial import Trial; from harmonic.compose import compose\n"
-        "trial = Trial(compose(['training.engine=torch', 'optimizer=adam', 'data.points=9']))\n"
+        "import sys; from harmonic.training.trainer import Trainer; from harmonic.config.compose import compose\n"
+        "trial = Trainer(compose(['training.engine=torch', 'optimizer=adam', 'data.points=9']))\n"
         "state, _ = trial.advance(trial.start(), 2); trial.advance(state, 2)\n"
         "assert 'torch._dynamo' not in sys.modules"
     )
@@ -187,7 +187,7 @@ def test_the_steps_of_torchs_own_import_no_compiler() -> None:
 
 
 def test_the_curve_ends_with_the_trained_network() -> None:
-    trial = Trial(config())
+    trial = Trainer(config())
     result = train(trial)
     assert result.errors is not None
     assert len(result.curve.losses) == 61
@@ -203,12 +203,12 @@ def test_every_loss_is_told_once_and_in_order() -> None:
         assert step == len(heard)
         heard.extend(losses)
 
-    result = train(Trial(config()), listen)
+    result = train(Trainer(config()), listen)
     assert heard == result.curve.losses[:-1].tolist()
 
 
 def test_a_run_that_diverges_says_when() -> None:
-    result = train(Trial(config("optimizer.lr=1e6")))
+    result = train(Trainer(config("optimizer.lr=1e6")))
     assert result.status == "diverged"
     assert result.errors is None
     assert 0 < result.state.step == len(result.curve.losses) < 60
@@ -217,8 +217,8 @@ def test_a_run_that_diverges_says_when() -> None:
 
 
 def test_a_network_that_blows_up_in_its_last_update_diverged_too() -> None:
-    diverged = train(Trial(config("optimizer.lr=1e6")))
-    result = train(Trial(config("optimizer.lr=1e6", f"training.steps={diverged.state.step}")))
+    diverged = train(Trainer(config("optimizer.lr=1e6")))
+    result = train(Trainer(config("optimizer.lr=1e6", f"training.steps={diverged.state.step}")))
     assert result.status == "diverged"
     assert result.state.step == diverged.state.step
 
@@ -241,10 +241,10 @@ def test_what_cannot_be_built_is_refused_before_training(section: str, values: d
     one = config()
     setattr(one, section, {"seed": None, **values} if section != "optimizer" else values)
     with pytest.raises(ConfigError, match=message):
-        Trial(one).start()
+        Trainer(one).start()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_devices_agree() -> None:
-    cpu, gpu = (train(Trial(config("training.engine=torch", f"training.device={d}"))) for d in ("cpu", "cuda"))
+    cpu, gpu = (train(Trainer(config("training.engine=torch", f"training.device={d}"))) for d in ("cpu", "cuda"))
     assert gpu.curve.losses == pytest.approx(cpu.curve.losses, rel=1e-3)

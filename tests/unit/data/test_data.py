@@ -158,7 +158,7 @@ def test_whatever_a_law_of_ones_own_raises_or_gives_is_a_line(
     monkeypatch.setattr(data, "build", lambda _: Odd(method, given))
     trainer._plane.cache_clear()
     with pytest.raises(ConfigError, match=message) as caught:
-        trainer.Trial(config())
+        trainer.Trainer(config())
     assert "\n" not in str(caught.value)
     trainer._plane.cache_clear()
 
@@ -168,7 +168,7 @@ def test_a_law_that_refuses_its_arguments_is_a_line_with_its_name(points: Any) -
     one = config()
     one.data = {"_target_": "helpers.Unwilling", "seed": None, "points": points, "scale": 1.0, "noise": 0.1}
     with pytest.raises(ConfigError, match=r"Unwilling says (TypeError|RuntimeError)"):
-        trainer.Trial(one)
+        trainer.Trainer(one)
     one.data = {"_target_": "pathlib.Path", "seed": None, "points": points}
     with pytest.raises(ConfigError, match=r"data"):
-        trainer.Trial(one)
+        trainer.Trainer(one)

@@ -30,6 +30,7 @@ from harmonic.config.schema import Config
 from harmonic.errors import ConfigError, HarmonicError, TableError
 from harmonic.reports import report
 from harmonic.results import environment, record, tables
+from harmonic.results.outcome import failure
 from harmonic.search.study import load_study
 from helpers import CommandLine, config
 
@@ -254,21 +255,21 @@ def test_a_run_is_taken_for_itself_and_no_other(theirs: Any, ours: Any, beside: 
     ours = {key: value for key, value in ours.items() if value != "[1, 2]"}  # a table has it for the list
     with tempfile.TemporaryDirectory() as folder:
         place, home = record.Place(Path(folder) / "0", Path(folder), "s", 0), Path(folder)
-        entries = [record.record(made(theirs), place, record.failure(ValueError()))]
+        entries = [record.record(made(theirs), place, failure(ValueError()))]
         if beside:
             entries.append(record.record(made({"model.a": 3.5, "optimizer.d": 1}), replace(place, folder=home / "1"),
-                                      record.failure(ValueError())))  # fmt: skip
+                                      failure(ValueError())))  # fmt: skip
         entries = [replace(one, row={**one.row, "status": "complete"}) for one in entries]
         tables.write_runs(home / "table", "0", entries)
         rows = tables.by_folder(tables.read_rows(home / "table"))["0"]
     same = repr(dict(sorted(theirs.items()))).replace("'[1, 2]'", "[1, 2]") == repr(dict(sorted(ours.items())))
     if same:
-        row = record.finished(made(ours), place, rows)
+        row = record.find(made(ours), place, rows)
         assert row is not None
         assert row["run"] == entries[0].row["run"]
     else:
         with pytest.raises(ConfigError, match="must be free or hold the same run"):
-            record.finished(made(ours), place, rows)
+            record.find(made(ours), place, rows)
 
 
 def test_a_column_that_other_runs_have_is_none_of_this_run(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_column_that_other_runs_have_is_none_of_this_run(tmp_path: Path) -> No
     ours, place = config(), record.Place(tmp_path / "0", tmp_path, "s", 0)
     other = config("+optimizer.momentum=0.5")
     for number, one in enumerate((ours, other)):
-        entry = record.record(one, replace(place, folder=tmp_path / str(number)), record.failure(ValueError()))
+        entry = record.record(one, replace(place, folder=tmp_path / str(number)), failure(ValueError()))
         tables.write_runs(tmp_path / "table", str(number), [replace(entry, row={**entry.row, "status": "complete"})])
     parts = sorted((tmp_path / "table").glob("runs-*"))
     joined = pa.concat_tables([pq.read_table(part) for part in parts], promote_options="permissive")
@@ -284,11 +285,11 @@ def test_a_column_that_other_runs_have_is_none_of_this_run(tmp_path: Path) -> No
         part.unlink()
     pq.write_table(joined, parts[0])
     rows = tables.by_folder(tables.read_rows(tmp_path / "table"))
-    assert record.finished(ours, place, rows["0"]) is not None
-    assert record.finished(other, place, rows["1"]) is not None
+    assert record.find(ours, place, rows["0"]) is not None
+    assert record.find(other, place, rows["1"]) is not None
     for one, name in ((ours, "1"), (other, "0")):
         with pytest.raises(ConfigError, match=r"optimizer\.momentum"):
-            record.finished(one, place, rows[name])
+            record.find(one, place, rows[name])
 
 
 @pytest.mark.parametrize("launcher", ["harmonic", "basic"])
@@ -530,10 +531,10 @@ def test_what_a_config_may_hold_the_table_holds(arguments: dict[str, Any]) -> No
         return
     with tempfile.TemporaryDirectory() as folder:
         place = record.Place(Path(folder) / "0", Path(folder), "s", 0)
-        entry = record.record(accepted, place, record.failure(ValueError("\udcff")))
+        entry = record.record(accepted, place, failure(ValueError("\udcff")))
         tables.write_runs(Path(folder) / "table", "0", [replace(entry, row={**entry.row, "status": "complete"})])
         (row,) = tables.read_rows(Path(folder) / "table")
-        assert record.finished(accepted, place, [row]) is not None
+        assert record.find(accepted, place, [row]) is not None
         assert len(load_runs(folder)) == 1
 
 

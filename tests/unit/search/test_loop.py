@@ -25,16 +25,15 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from rich.console import Console
 
-from harmonic import load_curves, load_model, load_runs
+from harmonic import load_curves, load_model, load_runs, run
 from harmonic.errors import ConfigError
 from harmonic.execution.progress import RunProgress, SweepProgress
 from harmonic.results import record
-from harmonic.results.record import Outcome
+from harmonic.results.outcome import Outcome
 from harmonic.results.tables import STATUSES
 from harmonic.search.open_trial import Candidate, Replicate, plan
 from harmonic.search.study import kept, load_study
-from harmonic.training.trainer import Trial as TrainingTrial
-from harmonic.training.trainer import train, unheard
+from harmonic.training.trainer import Trainer, no_callback, train
 from helpers import CommandLine, config, results
 
 SMALL = ("training.steps=20", "training.evaluate_every=10", "data.points=30", "optimizer=adam")
@@ -275,7 +274,7 @@ def test_a_single_runs_bar_moves_with_its_losses() -> None:
     with Watched(200, Console(file=io.StringIO(), force_terminal=True)) as progress:
         (task,) = progress._bar.tasks
         assert (task.description, task.total) == ("preparing", None)
-        train(TrainingTrial(config("training.steps=200", "training.evaluate_every=200")), progress)
+        train(Trainer(config("training.steps=200", "training.evaluate_every=200")), progress)
     assert seen[0] == "training 1 of 200", "one step, for nobody knows how long it takes"
     assert seen[-1] == "writing 200 of 200"
 
@@ -408,20 +407,20 @@ def test_of_two_runs_at_once_in_one_folder_none_is_lost_silently(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
 ) -> None:
     """As with one `hydra.run.dir`, or two of Hydra's own basic sweeps: whoever comes second keeps off."""
-    place, train_one = record.Place(tmp_path, tmp_path), record.train_one
+    place, train_one = record.Place(tmp_path, tmp_path), run.train_one
     first, second = config("model.width=3", "figures=false"), config(f"model.width={3 if same else 4}", "figures=false")
 
     def meanwhile(*arguments: Any) -> Outcome:
-        monkeypatch.setattr(record, "train_one", train_one)
-        record.execute(second, place, unheard)
+        monkeypatch.setattr(run, "train_one", train_one)
+        run.execute(second, place, no_callback)
         return train_one(*arguments)
 
-    monkeypatch.setattr(record, "train_one", meanwhile)
+    monkeypatch.setattr(run, "train_one", meanwhile)
     if same:
-        row = record.execute(first, place, unheard)
+        row = run.execute(first, place, no_callback)
         assert row["run"] == load_runs(tmp_path)["run"].item()
     else:
         with pytest.raises(ConfigError, match=r"must be free or hold the same run; .*model.width=4, this one .*3"):
-            record.execute(first, place, unheard)
+            run.execute(first, place, no_callback)
     assert load_runs(tmp_path)["model.width"].tolist() == [second.model["width"]]
     assert len(list((tmp_path / "table").glob("runs-*"))) == 1

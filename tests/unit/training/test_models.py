@@ -19,8 +19,9 @@ from safetensors.numpy import save_file
 from harmonic import data, load_runs
 from harmonic.config.schema import MLP_TARGET
 from harmonic.errors import HarmonicError
+from harmonic.results import model_file
 from harmonic.training import models
-from harmonic.training.trainer import Trial, train
+from harmonic.training.trainer import Trainer, train
 from helpers import CommandLine, config
 
 X = torch.linspace(-9, 9, 40).reshape(20, 2)
@@ -55,28 +56,28 @@ def test_the_model_on_disk_is_the_model_trained(target: str, tmp_path: Path) -> 
     one = config("optimizer=adam", "training.engine=torch")
     if target != "mlp":
         one.model = {"_target_": target, "seed": None, "width": 5}
-    trial = Trial(one)
+    trial = Trainer(one)
     state = train(trial).state
-    models.save(tmp_path / models.PARAMETERS_FILE, one.model, state.parameters)
+    model_file.save(tmp_path / model_file.PARAMETERS_FILE, one.model, state.parameters)
     with torch.no_grad():
-        loaded = models.load_model(tmp_path, trust=target != "mlp")(X).numpy().ravel()
+        loaded = model_file.load_model(tmp_path, trust=target != "mlp")(X).numpy().ravel()
     assert np.array_equal(loaded, trial.engine.predict(one, state, X))
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(HarmonicError, match=r"must hold model\.safetensors"):
-        models.load_model(tmp_path)
+        model_file.load_model(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
 def test_a_damaged_model_is_refused_not_run(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / models.PARAMETERS_FILE).write_bytes(content)
+    (tmp_path / model_file.PARAMETERS_FILE).write_bytes(content)
     with pytest.raises(HarmonicError, match=r"must be a whole safetensors file"):
-        models.load_model(tmp_path)
+        model_file.load_model(tmp_path)
 
 
 def stored(folder: Path, section: dict[str, Any], arrays: dict[str, Any], run: str | None = None) -> Path:
-    models.save(folder / models.PARAMETERS_FILE, {"_target_": MLP_TARGET, "seed": None} | section, arrays, run)
+    model_file.save(folder / model_file.PARAMETERS_FILE, {"_target_": MLP_TARGET, "seed": None} | section, arrays, run)
     return folder
 
 
@@ -97,7 +98,7 @@ def test_a_file_that_claims_another_network_is_refused_before_room_is_made_for_i
     tmp_path: Path, claim: dict[str, Any]
 ) -> None:
     with pytest.raises(HarmonicError, match="must hold the parameters of the network that it names"):
-        models.load_model(stored(tmp_path, SMALL | claim, ARRAYS))
+        model_file.load_model(stored(tmp_path, SMALL | claim, ARRAYS))
 
 
 @pytest.mark.parametrize(
@@ -112,24 +113,24 @@ def test_a_file_that_claims_another_network_is_refused_before_room_is_made_for_i
 )
 def test_foreign_arrays_are_named(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(HarmonicError, match=message):
-        models.load_model(stored(tmp_path, SMALL, arrays))
+        model_file.load_model(stored(tmp_path, SMALL, arrays))
 
 
 def test_metadata_that_nests_without_end_is_refused(tmp_path: Path) -> None:
-    save_file({}, tmp_path / models.PARAMETERS_FILE, {"model": "[" * 100_000})
+    save_file({}, tmp_path / model_file.PARAMETERS_FILE, {"model": "[" * 100_000})
     with pytest.raises(HarmonicError, match="must be a whole safetensors file"):
-        models.load_model(tmp_path)
+        model_file.load_model(tmp_path)
 
 
 def test_a_file_says_whose_it_is(tmp_path: Path) -> None:
     row = {"dir": str(stored(tmp_path, SMALL, ARRAYS, "a1")), "run": "a1"}
-    assert models.load_model(row) is not None
-    assert models.load_model(pd.Series(row)) is not None
-    assert models.load_model(tmp_path) is not None
+    assert model_file.load_model(row) is not None
+    assert model_file.load_model(pd.Series(row)) is not None
+    assert model_file.load_model(tmp_path) is not None
     with pytest.raises(HarmonicError, match=r"must hold the network of run b2; it holds that of run a1"):
-        models.load_model(row | {"run": "b2"})
+        model_file.load_model(row | {"run": "b2"})
     stored(tmp_path, SMALL, ARRAYS)  # as before files said so
-    assert models.load_model(row) is not None
+    assert model_file.load_model(row) is not None
 
 
 def test_each_run_leaves_a_network_of_its_own_name(harmonic_command: CommandLine) -> None:
@@ -139,8 +140,8 @@ def test_each_run_leaves_a_network_of_its_own_name(harmonic_command: CommandLine
     runs = load_runs(harmonic_command.folder)
     assert len(runs) == 3
     for _, run in runs.iterrows():
-        assert models.load_model(run) is not None
-        with safe_open(Path(run["dir"]) / models.PARAMETERS_FILE, "np") as kept:
+        assert model_file.load_model(run) is not None
+        with safe_open(Path(run["dir"]) / model_file.PARAMETERS_FILE, "np") as kept:
             assert kept.metadata()["run"] == run["run"]
 
 
