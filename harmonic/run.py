@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from harmonic.config.job_settings import UNCHANGED, Around
+from harmonic.config.job_settings import UNCHANGED, RunContext
 from harmonic.config.schema import Config
 from harmonic.errors import ConfigError, RunFailed
 from harmonic.figures.files import draw
@@ -62,7 +62,7 @@ def train_one(
     callback: Callback = no_callback,
     resume_from: Outcome | None = None,
     until: int | None = None,
-    around: Around = UNCHANGED,
+    context: RunContext = UNCHANGED,
 ) -> Outcome:
     """Train one run, to its end or until a step: plain values in and out, in any thread, process or machine.
 
@@ -70,7 +70,7 @@ def train_one(
         callback: called with the losses as they come.
         resume_from: what an earlier call gave, to go on with.
         until: the step at which to pause; None: the last.
-        around: what to set meanwhile.
+        context: what to set meanwhile.
 
     Returns:
         What training gave. An exception in it is an outcome too, `failed`.
@@ -78,10 +78,10 @@ def train_one(
     Raises:
         ConfigError: something cannot be built as configured.
     """
-    if around.env:
+    if context.env:
         forget()  # what was built in another environment
     earlier = resume_from.records if resume_from else ()
-    with around() as records:
+    with context() as records:
         trainer = build(config)
         started = resume_from.columns["started"] if resume_from else datetime.now(UTC)
         identity = {"engine": trainer.engine.name, "started": started}

@@ -127,7 +127,7 @@ class Counted(ThreadPoolExecutor):
 
 
 class Reluctant(ThreadPoolExecutor):
-    """An executor whose third piece waits until the table holds the two before it, and fails in the end."""
+    """An executor whose third segment waits until the table holds the two before it, and fails in the end."""
 
     def __init__(self, workers: int | None = None) -> None:
         super().__init__(workers)

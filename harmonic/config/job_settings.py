@@ -25,7 +25,7 @@ from harmonic.config.compose import config_root
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class JobSettings:
     """What a job's config asks Hydra for.
 
     name: of its log; output_subdir: where its config is saved in its folder, None: nowhere; env: variables that are
@@ -41,7 +41,7 @@ class Surroundings:
     levels: Mapping[str, int | str] = field(default_factory=lambda: {"": logging.INFO})
 
     @classmethod
-    def of(cls, composed: DictConfig) -> Surroundings:
+    def of(cls, composed: DictConfig) -> JobSettings:
         """What a job's whole config says, Hydra's part included."""
         with as_hydras(composed):
             hydra, job = composed.hydra, HydraConfig.get().job  # which sees Hydra's part alone
@@ -61,17 +61,17 @@ class Surroundings:
         """Whether it needs what all threads of a process share."""
         return bool(self.env) or self.chdir
 
-    def around(self, folder: Path, collects: bool = True) -> Around:
+    def context(self, folder: Path, collects: bool = True) -> RunContext:
         """What a worker sets around the training of the run in this folder.
 
         Args:
             collects: whether what it logs is brought back.
         """
-        return Around(self.env, str(folder) if self.chdir else None, self.levels if collects else None)
+        return RunContext(self.env, str(folder) if self.chdir else None, self.levels if collects else None)
 
 
 @dataclass(frozen=True)
-class Around:
+class RunContext:
     """What a worker sets while it trains a run. env: variables; folder: where it stands, None: where it is;
     levels: of the loggers whose records are brought back, None: they are not."""
 
@@ -90,7 +90,7 @@ class Around:
                     yield records
 
 
-UNCHANGED = Around()
+UNCHANGED = RunContext()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic.config._config_files import ReadOnce
-from harmonic.config.job_settings import Surroundings, as_hydras
+from harmonic.config.job_settings import JobSettings, as_hydras
 from harmonic.errors import ConfigError
 
 PLAIN_SUBDIR = "${hydra.job.num}"  # the only hydra.sweep.subdir that needs no composition
@@ -50,7 +50,7 @@ Plain = dict[str, Any]  # a config, or a section of one, as plain containers
 class Job:
     """One job of a sweep. overrides: the task's, without those of `hydra`; config: plain containers,
     resolved; task_text: makes the same as composed, unresolved; hydra_text: makes Hydra's part; folder:
-    where its files go; surroundings: what Hydra sets around it; whole: makes all of its config, Hydra's part included.
+    where its files go; settings: what Hydra sets around it; whole: makes all of its config, Hydra's part included.
     The texts are made when they are written, for a sweep may have 100,000 jobs."""
 
     number: int
@@ -59,7 +59,7 @@ class Job:
     task_text: Callable[[], str]
     hydra_text: Callable[[], str]
     folder: Path
-    surroundings: Surroundings
+    settings: JobSettings
     whole: Callable[[], DictConfig]
 
     @property
@@ -200,12 +200,12 @@ class _Base:
         return "${hydra" not in OmegaConf.to_yaml(self._task).replace(" ", "") and sweep["subdir"] == PLAIN_SUBDIR
 
     @cached_property
-    def _surroundings(self) -> Surroundings | None:
+    def _settings(self) -> JobSettings | None:
         """What Hydra sets around every job; None: something in it depends on the job."""
         plain = cast(dict[str, Any], OmegaConf.to_container(self._hydra))["hydra"]
         job = plain["job"]
         asked = [job["name"], job["chdir"], job["env_set"], plain["output_subdir"], plain["verbose"]]
-        return None if "${" in repr(asked) else Surroundings.of(self._composed)
+        return None if "${" in repr(asked) else JobSettings.of(self._composed)
 
     @cached_property
     def _constant(self) -> Plain | None:
@@ -223,18 +223,18 @@ class _Base:
     ) -> Job:
         hydra = partial(self._fill, number, overrides, parsed, folder)
         whole = partial(self._whole, number, overrides, parsed, plain, folder)
-        around = self._surroundings or Surroundings.of(whole())
+        settings = self._settings or JobSettings.of(whole())
         if self._constant is None:
             for override in plain:
                 self._set(override)
-            with env_override(dict(around.env)):
+            with env_override(dict(settings.env)):
                 resolved = cast(Plain, OmegaConf.to_container(self._task, resolve=True, throw_on_missing=True))
             text = dump(OmegaConf.to_container(self._task))  # now, for the next job sets other values
-            return Job(number, overrides, resolved, lambda: text, hydra, folder, around, whole)
+            return Job(number, overrides, resolved, lambda: text, hydra, folder, settings, whole)
         config = self._constant
         for override in plain:
             config = _laid(config, override.key_or_group.split("."), self._leaf(override))
-        return Job(number, overrides, config, partial(self._dump, config), hydra, folder, around, whole)
+        return Job(number, overrides, config, partial(self._dump, config), hydra, folder, settings, whole)
 
     def _whole(
         self,
@@ -296,8 +296,8 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
         folder = home / str(composed.hydra.sweep.subdir) / below
         with read_write(composed.hydra.runtime), open_dict(composed.hydra.runtime):
             composed.hydra.runtime.output_dir = str(folder)
-    around = Surroundings.of(composed)
-    with as_hydras(composed), env_override(dict(around.env)):
+    settings = JobSettings.of(composed)
+    with as_hydras(composed), env_override(dict(settings.env)):
         task, hydra = _split(composed)
         resolved = cast(Plain, OmegaConf.to_container(task, resolve=True, throw_on_missing=True))
         text, hydra_text = OmegaConf.to_yaml(task), OmegaConf.to_yaml(hydra)
@@ -310,7 +310,7 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
         read._metadata.resolver_cache = now
         return read
 
-    return Job(number, overrides, resolved, lambda: text, lambda: hydra_text, folder, around, whole)
+    return Job(number, overrides, resolved, lambda: text, lambda: hydra_text, folder, settings, whole)
 
 
 def _plain(config: DictConfig, key: str) -> Any:

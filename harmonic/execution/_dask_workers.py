@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from harmonic import __version__
 from harmonic.errors import ConfigError
-from harmonic.execution.executors import SWITCH_S, Stopped, WorkersLost, begin_piece
+from harmonic.execution.executors import SWITCH_S, Stopped, WorkersLost, begin_segment
 
 Value = TypeVar("Value")
 
@@ -67,7 +67,7 @@ def plugin() -> Any:
 def _prepare(worker: str, version: str) -> None:
     if version != __version__:
         raise ConfigError(f"harmonic {__version__} at {worker}")
-    begin_piece()
+    begin_segment()
     sys.setswitchinterval(SWITCH_S)
 
 

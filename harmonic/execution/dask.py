@@ -1,8 +1,8 @@
 """A Dask cluster as an executor: runs are trained by its workers, on this machine or on many.
 
-A piece of a run carries its config and state in, rows and state out, so that workers need no folder that
+A segment of a run carries its config and state in, rows and state out, so that workers need no folder that
 they share, nothing but harmonic and whatever modules a config names by `_target_`. What becomes of a
-worker that dies is the scheduler's to know: it has its pieces trained by others.
+worker that dies is the scheduler's to know: it has its segments trained by others.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Stopped(BaseException):
 
 
 class WorkerDied(Exception):
-    """The worker that trained a piece is gone, the executor is not."""
+    """The worker that trained a segment is gone, the executor is not."""
 
 
 class WorkersLost(RunFailed):
@@ -96,7 +96,7 @@ def end_with(parent: int, is_there: Callable[[], bool] = lambda: True) -> None:
     threading.Thread(target=watch, name=_WATCH, daemon=True).start()
 
 
-def begin_piece() -> None:
+def begin_segment() -> None:
     """Make ready whoever is about to train, in case that its executor is somebody else's."""
     if (leader := multiprocessing.parent_process()) is not None:
         end_with(os.getppid(), leader.is_alive)
@@ -126,7 +126,7 @@ class Workers(Enum):
 
 
 def workers_of(executor: Executor) -> int:
-    """How many pieces an executor trains at once: its attribute `workers`, or what the standard library's have."""
+    """How many segments an executor trains at once: its attribute `workers`, or what the standard library's have."""
     workers: int = getattr(executor, "workers", 0) or getattr(executor, "_max_workers", 2)
     return workers
 

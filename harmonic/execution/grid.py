@@ -19,7 +19,7 @@ from harmonic.errors import ConfigError
 from harmonic.execution.executors import WorkersLost
 from harmonic.execution.pool import Pool
 from harmonic.execution.progress import SweepProgress
-from harmonic.execution.run_writer import Followers, Ledger, Run, verify_rows
+from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter, verify_rows
 from harmonic.results import tables
 from harmonic.results.record import Place
 from harmonic.training.trainer import check
@@ -56,7 +56,7 @@ def checked(one: Job, place: Place, here: bool = True) -> Run:
     """
     try:
         config = parse_plain(one.config)
-        with env_override(dict(one.surroundings.env)):
+        with env_override(dict(one.settings.env)):
             check(config, here)
         return Run(one, config, place)
     except ConfigError as error:
@@ -68,13 +68,13 @@ def launch(
     build: Callable[[], Executor],
     progress: SweepProgress,
     rows: dict[str, str] | None = None,
-    followers: Followers | None = None,
+    callbacks: JobCallbacks | None = None,
 ) -> None:
     """Train all runs that have no row yet, and write each as it finishes.
 
     Args:
         build: makes the executor; called again where its workers died.
-        followers: of the runs; None: there are none.
+        callbacks: of the runs; None: there are none.
         rows: folders by id of the runs that earlier batches of the sweep have left; those of this one are added.
 
     Raises:
@@ -89,34 +89,34 @@ def launch(
     progress.begin(len(runs), len(runs) - len(missing))
     if not missing:
         return
-    followers = followers or Followers()
+    callbacks = callbacks or JobCallbacks()
     for run in missing:
-        run.place.check_links(run.job.surroundings.output_subdir)
-    ledger, waiting = Ledger(missing[0].place.table, followers), list(reversed(missing))
+        run.place.check_links(run.job.settings.output_subdir)
+    writer, waiting = RunWriter(missing[0].place.table, callbacks), list(reversed(missing))
     try:
-        with progress, Pool[Run](build, width=1 if followers.one_by_one else None) as pool:
-            while waiting or pool.held:
-                while waiting and pool.room > 0:
+        with progress, Pool[Run](build, width=1 if callbacks.one_by_one else None) as pool:
+            while waiting or pool.pending:
+                while waiting and pool.capacity > 0:
                     run = waiting.pop()
-                    pool.put(run, run.config, around=ledger.begin(run))
+                    pool.submit(run, run.config, context=writer.begin(run))
                 progress.running(pool.running)
-                for run, outcome in pool.take():
-                    ledger.enter(run, outcome)
+                for run, outcome in pool.collect():
+                    writer.write(run, outcome)
                     progress.finished(str(outcome.columns["status"]))
-                ledger.flush_due()
-            ledger.flush()
+                writer.flush_due()
+            writer.flush()
             rows |= _named(missing)
-            progress.lost(len(tables.absent(ledger.table, _named(runs))))
-            verify_rows(ledger.table, rows)
+            progress.lost(len(tables.absent(writer.table, _named(runs))))
+            verify_rows(writer.table, rows)
     except (KeyboardInterrupt, WorkersLost) as error:
-        ledger.flush()
+        writer.flush()
         made = _named(runs)
-        kept = f"{len(made) - len(tables.absent(ledger.table, made))} of {len(runs)} runs are in the table"
+        kept = f"{len(made) - len(tables.absent(writer.table, made))} of {len(runs)} runs are in the table"
         if isinstance(error, WorkersLost):
             raise WorkersLost(f"{error}; {kept}") from error
         raise Interrupted(f"interrupted: {kept}") from None
     finally:
-        ledger.flush()
+        writer.flush()
 
 
 def _named(runs: Sequence[Run]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from hydra.types import HydraContext
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from harmonic.config.job_settings import Around, Surroundings, as_hydras
+from harmonic.config.job_settings import JobSettings, RunContext, as_hydras
 from harmonic.config.sweep_compose import Job, Snapshot
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
 from harmonic.execution import progress
@@ -24,7 +24,7 @@ from harmonic.execution.executors import Workers
 from harmonic.execution.grid import launch as launch_runs
 from harmonic.execution.grid import prepare
 from harmonic.execution.progress import SweepProgress, say, summary
-from harmonic.execution.run_writer import Followers, Ledger, Run
+from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter
 from harmonic.results import record
 from harmonic.results.outcome import Outcome
 from harmonic.run import log as run_log
@@ -76,16 +76,16 @@ def launch(launcher: Any, runs: Sequence[Run], rows: dict[str, str]) -> Sequence
     hydra = launcher.config.hydra
     configure_log(hydra.hydra_logging, hydra.verbose)
     if runs:
-        Ledger(runs[0].place.table).adopt(runs)
+        RunWriter(runs[0].place.table).adopt(runs)
     shown = SweepProgress()
-    followers = HydrasFollowers(launcher, [run.job.surroundings for run in runs])
-    if followers.one_by_one:
-        say(shown.console, f"one run at a time: {followers.one_by_one}")
-    launch_runs(runs, launcher.build, shown, rows, followers)
+    callbacks = HydraJobCallbacks(launcher, [run.job.settings for run in runs])
+    if callbacks.one_by_one:
+        say(shown.console, f"one run at a time: {callbacks.one_by_one}")
+    launch_runs(runs, launcher.build, shown, rows, callbacks)
     return [_job_return(run) for run in runs]
 
 
-class HydrasFollowers(Followers):
+class HydraJobCallbacks(JobCallbacks):
     """Hydra's callbacks and loggers around the runs of a sweep: what `run_job` does around a task, in its order.
 
     Args:
@@ -93,15 +93,15 @@ class HydrasFollowers(Followers):
         asked: what its jobs ask for, or those of them that are known.
     """
 
-    def __init__(self, launcher: Any, asked: Sequence[Surroundings]) -> None:
+    def __init__(self, launcher: Any, asked: Sequence[JobSettings]) -> None:
         self._callbacks, self._task = launcher.hydra_context.callbacks, launcher.task_function
         self._hydra = launcher.config.hydra
         self._workers = launcher.workers
         self._starts, self._ends = (self._defined(name) for name in ("on_job_start", "on_job_end"))
         self.one_by_one = self._reason(asked)
 
-    def around(self, run: Run) -> Around:
-        return run.job.surroundings.around(
+    def context(self, run: Run) -> RunContext:
+        return run.job.settings.context(
             run.place.folder, collects=not (self._workers is Workers.THREADS and self.follows(run))
         )
 
@@ -109,8 +109,8 @@ class HydrasFollowers(Followers):
         if not self.follows(run):
             return
         run.place.folder.mkdir(parents=True, exist_ok=True)
-        whole, wanted = _whole(run), run.job.surroundings
-        with as_hydras(whole), wanted.around(run.place.folder, collects=False)():
+        whole, wanted = _whole(run), run.job.settings
+        with as_hydras(whole), wanted.context(run.place.folder, collects=False)():
             configure_log(whole.hydra.job_logging, whole.hydra.verbose)
             self._callbacks.on_job_start(config=whole, task_function=self._task)
         if self._workers is not Workers.THREADS:
@@ -118,7 +118,7 @@ class HydrasFollowers(Followers):
 
     def end(self, run: Run, outcome: Outcome) -> None:
         whole = _whole(run)
-        with as_hydras(whole), replace(run.job.surroundings, env={}).around(run.place.folder, collects=False)():
+        with as_hydras(whole), replace(run.job.settings, env={}).context(run.place.folder, collects=False)():
             if self._workers is not Workers.THREADS:
                 configure_log(whole.hydra.job_logging, whole.hydra.verbose)
             _log(run, outcome)
@@ -127,13 +127,13 @@ class HydrasFollowers(Followers):
 
     def follows(self, run: Run) -> bool:
         """Whether this process sets up a run's loggers and calls its callbacks."""
-        return self._starts or self._ends or run.job.surroundings.own_log
+        return self._starts or self._ends or run.job.settings.own_log
 
     def _defined(self, name: str) -> bool:
         """Whether one of the callbacks has a method of its own for this."""
         return any(getattr(type(one), name, None) is not getattr(Callback, name) for one in self._callbacks.callbacks)
 
-    def _reason(self, asked: Sequence[Surroundings]) -> str | None:
+    def _reason(self, asked: Sequence[JobSettings]) -> str | None:
         if self._starts:
             return "hydra.callbacks have on_job_start, which is followed by the end of the same job"
         threads = self._workers is Workers.THREADS
@@ -214,7 +214,7 @@ class _Return(JobReturn):
 
 def _job_return(run: Run) -> JobReturn:
     folder = str(run.place.folder)
-    stood = folder if run.job.surroundings.chdir else str(Path.cwd())
+    stood = folder if run.job.settings.chdir else str(Path.cwd())
     returned = _Return(list(run.job.overrides), working_dir=stood, task_name=JobRuntime.instance().get("name"))
     returned.job = run.job
     if run.error is None:

@@ -1,7 +1,7 @@
 """Pieces of runs on an executor: put in, taken out as they finish, none lost when a worker dies.
 
-A piece is one call of `run.train_one`: a whole run, or a segment of one. An executor whose workers have
-died is built anew. What they held is tried once more, each by itself: so the piece that kills is found,
+A segment is one call of `run.train_one`: a whole run, or a segment of one. An executor whose workers have
+died is built anew. What they held is tried once more, each by itself: so the segment that kills is found,
 and costs the others nothing but time.
 """
 
@@ -20,35 +20,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonic import run
-from harmonic.config.job_settings import UNCHANGED, Around
+from harmonic.config.job_settings import UNCHANGED, RunContext
 from harmonic.config.schema import Config
 from harmonic.execution import executors, signals
 from harmonic.execution.executors import Stopped, WorkerDied, WorkersLost
 from harmonic.results.outcome import Outcome, failure
 from harmonic.training.trainer import Callback, no_callback
 
-BREAKAGES = 2  # pieces in whose company a worker died this often have failed
-AHEAD = 2  # pieces that lie ready, for a short one may end before the next is made
+BREAKAGES = 2  # segments in whose company a worker died this often have failed
+AHEAD = 2  # segments that lie ready, for a short one may end before the next is made
 POLL_S = 0.1  # longest wait before the caller hears that nothing has finished
 
 Key = TypeVar("Key")
 
 
 def train_one(
-    config: Config, callback: Callback, resume_from: Outcome | None, until: int | None, around: Around
+    config: Config, callback: Callback, resume_from: Outcome | None, until: int | None, context: RunContext
 ) -> Outcome:
     """`run.train_one`, wherever the executor has it run."""
-    executors.begin_piece()
-    return run.train_one(config, callback, resume_from, until, around)
+    executors.begin_segment()
+    return run.train_one(config, callback, resume_from, until, context)
 
 
 @dataclass
-class _Piece(Generic[Key]):
+class _Segment(Generic[Key]):
     key: Key
     config: Config
     resume_from: Outcome | None
     until: int | None
-    around: Around
+    context: RunContext
     breakages: int = 0
 
 
@@ -57,15 +57,15 @@ class Pool(Generic[Key]):
 
     Args:
         build: makes the executor; called again where its workers died.
-        width: pieces that it may hold; by default as many as it has workers, and two more where
-            there are several, so that none of them waits for the next piece.
+        width: segments that it may hold; by default as many as it has workers, and two more where
+            there are several, so that none of them waits for the next segment.
     """
 
     def __init__(self, build: Callable[[], Executor], width: int | None = None) -> None:
         self._build = build
         self._begin()
-        self._flying: dict[Future[Outcome], _Piece[Key]] = {}
-        self._alone = deque[_Piece[Key]]()  # to be tried once more
+        self._in_flight: dict[Future[Outcome], _Segment[Key]] = {}
+        self._quarantine = deque[_Segment[Key]]()  # to be tried once more
         self._stop = threading.Event()
         self._width = width
 
@@ -84,35 +84,35 @@ class Pool(Generic[Key]):
         return executors.workers_of(self._executor)
 
     @property
-    def held(self) -> int:
+    def pending(self) -> int:
         """Pieces put in and not yet taken out."""
-        return len(self._flying) + len(self._alone)
+        return len(self._in_flight) + len(self._quarantine)
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Pieces that may be put in now."""
-        quarantined = any(piece.breakages for piece in self._flying.values())
-        if self._alone or quarantined:
+        quarantined = any(segment.breakages for segment in self._in_flight.values())
+        if self._quarantine or quarantined:
             return 0
-        return (self._width or (self.workers + AHEAD if self.workers > 1 else 1)) - len(self._flying)
+        return (self._width or (self.workers + AHEAD if self.workers > 1 else 1)) - len(self._in_flight)
 
     @property
     def running(self) -> int:
         """Pieces in training at present."""
-        return min(sum(not future.done() for future in self._flying), self.workers)
+        return min(sum(not future.done() for future in self._in_flight), self.workers)
 
-    def put(
+    def submit(
         self,
         key: Key,
         config: Config,
         resume_from: Outcome | None = None,
         until: int | None = None,
-        around: Around = UNCHANGED,
+        context: RunContext = UNCHANGED,
     ) -> None:
         """Have a run trained, to its end or until a step; `key` comes back with its outcome."""
-        self._submit(_Piece(key, config, resume_from, until, around))
+        self._start(_Segment(key, config, resume_from, until, context))
 
-    def take(self) -> Sequence[tuple[Key, Outcome]]:
+    def collect(self) -> Sequence[tuple[Key, Outcome]]:
         """What has finished meanwhile, waiting a moment for it; exceptions are outcomes, `failed`.
 
         Raises:
@@ -120,38 +120,38 @@ class Pool(Generic[Key]):
             WorkersLost: there is nobody any more who could train; told when all that had finished is taken.
         """
         signals.check()
-        if self._alone and not self._flying:
-            self._submit(self._alone.popleft())
-        done, _ = wait(self._flying, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        if self._quarantine and not self._in_flight:
+            self._start(self._quarantine.popleft())
+        done, _ = wait(self._in_flight, timeout=POLL_S, return_when=FIRST_COMPLETED)
         finished = list[tuple[Key, Outcome]]()
         breakage: BrokenExecutor | None = None
         lost: WorkersLost | None = None
-        for future in [future for future in self._flying if future in done]:  # in the order they were put in
+        for future in [future for future in self._in_flight if future in done]:  # in the order they were put in
             error = future.exception()
             if isinstance(error, BrokenExecutor):
                 breakage = error
             elif isinstance(error, WorkersLost):
                 lost = error
-            elif isinstance(error, WorkerDied) and self._flying[future].breakages + 1 < BREAKAGES:
-                self._alone.append(self._flying.pop(future))
-                self._alone[-1].breakages += 1
+            elif isinstance(error, WorkerDied) and self._in_flight[future].breakages + 1 < BREAKAGES:
+                self._quarantine.append(self._in_flight.pop(future))
+                self._quarantine[-1].breakages += 1
             else:
-                piece = self._flying.pop(future)
-                finished.append((piece.key, future.result() if error is None else failure(error)))
+                segment = self._in_flight.pop(future)
+                finished.append((segment.key, future.result() if error is None else failure(error)))
         if lost is not None and not finished:
             raise lost
         return finished if breakage is None else finished + self._rebuild(breakage)
 
-    def _submit(self, piece: _Piece[Key]) -> None:
+    def _start(self, segment: _Segment[Key]) -> None:
         try:
             call = self._executor.submit(
-                train_one, piece.config, self._callback, piece.resume_from, piece.until, piece.around
+                train_one, segment.config, self._callback, segment.resume_from, segment.until, segment.context
             )
-        except BrokenExecutor as error:  # it broke since the last look; the piece itself did not fly
+        except BrokenExecutor as error:  # it broke since the last look; the segment itself did not fly
             call = Future()
             call.set_exception(error)
-            piece.breakages -= 1
-        self._flying[call] = piece
+            segment.breakages -= 1
+        self._in_flight[call] = segment
 
     @property
     def _callback(self) -> Callback:
@@ -166,16 +166,16 @@ class Pool(Generic[Key]):
             raise Stopped
 
     def _rebuild(self, error: BrokenExecutor) -> list[tuple[Key, Outcome]]:
-        """Another executor for what the broken one held; the pieces that are given up."""
+        """Another executor for what the broken one held; the segments that are given up."""
         self._end()
         given_up = []
-        for piece in self._flying.values():
-            piece.breakages += 1
-            if piece.breakages >= BREAKAGES:
-                given_up.append((piece.key, failure(error)))
+        for segment in self._in_flight.values():
+            segment.breakages += 1
+            if segment.breakages >= BREAKAGES:
+                given_up.append((segment.key, failure(error)))
             else:
-                self._alone.append(piece)
-        self._flying = {}
+                self._quarantine.append(segment)
+        self._in_flight = {}
         self._begin()
         return given_up
 
@@ -186,5 +186,5 @@ class Pool(Generic[Key]):
     def _end(self) -> None:
         if isinstance(self._executor, ThreadPoolExecutor):
             self._stop.set()
-        executors.end(self._executor, list(self._flying), self._older)
+        executors.end(self._executor, list(self._in_flight), self._older)
         self._stop.clear()

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harmonic.config.job_settings import Around
+from harmonic.config.job_settings import RunContext
 from harmonic.config.schema import Config
 from harmonic.config.sweep_compose import Job, dump
 from harmonic.errors import RowsMissing
@@ -45,7 +45,7 @@ class Run:
     begun: bool = False
 
 
-class Followers:
+class JobCallbacks:
     """Who hears of the begin and the end of runs: here nobody does.
 
     one_by_one: why one run at a time is to be trained; None: they go side by side.
@@ -53,9 +53,9 @@ class Followers:
 
     one_by_one: str | None = None
 
-    def around(self, run: Run) -> Around:
+    def context(self, run: Run) -> RunContext:
         """What a worker sets around the training of a run."""
-        return run.job.surroundings.around(run.place.folder)
+        return run.job.settings.context(run.place.folder)
 
     def begin(self, run: Run) -> None:
         """A run is about to be trained."""
@@ -69,11 +69,11 @@ class Followers:
 
 
 @dataclass
-class Ledger:
+class RunWriter:
     """Writes finished runs into the sweep's table, many to a part."""
 
     table: Path
-    followers: Followers = field(default_factory=Followers)
+    callbacks: JobCallbacks = field(default_factory=JobCallbacks)
     pending: list[tables.Record] = field(default_factory=list)
     environments: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)  # that runs were trained in
     _last: float = field(default_factory=time.monotonic)
@@ -89,20 +89,20 @@ class Ledger:
             for run in runs:
                 run.row = record.find(run.config, run.place, rows.get(run.place.name, ()))
 
-    def begin(self, run: Run) -> Around:
-        """Tell the followers that a run is about to be trained, once; what a worker sets around it."""
+    def begin(self, run: Run) -> RunContext:
+        """Tell the callbacks that a run is about to be trained, once; what a worker sets around it."""
         if not run.begun:
             run.begun = True
-            self.followers.begin(run)
-        return self.followers.around(run)
+            self.callbacks.begin(run)
+        return self.callbacks.context(run)
 
-    def enter(self, run: Run, outcome: Outcome) -> None:
+    def write(self, run: Run, outcome: Outcome) -> None:
         """Write all that a finished run leaves in its folder, and its rows with those of others.
 
         Raises:
             ConfigError: its folder is a link.
         """
-        subdir = run.job.surroundings.output_subdir
+        subdir = run.job.settings.output_subdir
         run.place.check_links(subdir)
         hydra = run.place.folder / (subdir or "")
         hydra.mkdir(parents=True, exist_ok=True)
@@ -116,18 +116,18 @@ class Ledger:
         self.pending.append(entry)
         if outcome.environment is not None:
             self.environments[tuple(outcome.environment.values())] = outcome.environment
-        followed = self.followers.follows(run)
+        followed = self.callbacks.follows(run)
         if not followed:
             _write_log(run, outcome)
         if outcome.trace is not None:
             run.error = RuntimeError(outcome.columns["error"])
         if run.config.figures:
             self.flush()
-            with run.job.surroundings.around(run.place.folder, collects=False)():
+            with run.job.settings.context(run.place.folder, collects=False)():
                 draw(run.config, run.place.folder)
         if followed:
             self.flush()
-            self.followers.end(run, outcome)
+            self.callbacks.end(run, outcome)
         self.flush_due()
 
     def flush_due(self) -> None:
@@ -170,7 +170,7 @@ def _write_log(run: Run, outcome: Outcome) -> None:
     lines.append(outcome.trace or summary({**run.row, "dir": str(run.place.folder)}))
     text = "".join([f"{_FORMAT.format(record)}\n" for record in outcome.records])
     text += "".join(f"[{now}][{__name__}][INFO] {line}\n" for line in lines)
-    _write(f"{run.place.folder}/{run.job.surroundings.name}.log", text)
+    _write(f"{run.place.folder}/{run.job.settings.name}.log", text)
 
 
 def _write(path: str, text: str) -> None:

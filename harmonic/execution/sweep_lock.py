@@ -17,7 +17,7 @@ LOCK = ".lock"
 TOKEN = ".seat"
 
 
-class Seat:
+class SweepLock:
     """A sweep's place in its folder. While it holds it no other takes it; what was running there when it took
     it has died.
 
@@ -57,7 +57,7 @@ class Seat:
             self._token.write_text(secrets.token_hex(8))
         return self._token.read_text()
 
-    def __enter__(self) -> Seat:
+    def __enter__(self) -> SweepLock:
         return self
 
     def __exit__(

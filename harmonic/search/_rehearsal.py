@@ -47,9 +47,9 @@ def try_out(settings: Settings, space: Space, directions: Sequence[StudyDirectio
             _prune(trial, reports)
         study.tell(trial, [0.5] * len(directions))
         if len(directions) > 1:
-            judge = optuna.create_study(sampler=RandomSampler(seed=0), pruner=pruner)
-            judge.add_trials(_fakes(judge, space, reports))
-            _prune(judge.ask(), reports)
+            pruning = optuna.create_study(sampler=RandomSampler(seed=0), pruner=pruner)
+            pruning.add_trials(_fakes(pruning, space, reports))
+            _prune(pruning.ask(), reports)
 
 
 def _fakes(study: Study, space: Space, reports: Sequence[int]) -> list[FrozenTrial]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from harmonic.config.sweep_compose import Snapshot
 from harmonic.execution.grid import checked, launch
 from harmonic.execution.progress import SweepProgress, say
-from harmonic.execution.run_writer import Followers, Ledger, Run
+from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter
 from harmonic.results.record import Place
 from harmonic.results.tables import FOLDER
 from harmonic.search.runners import by_seed
@@ -35,14 +35,14 @@ def confirm(
     snapshot: Snapshot,
     build: Callable[[], Executor],
     here: bool,
-    followers: Followers,
+    callbacks: JobCallbacks,
 ) -> list[Run]:
     """Train a trial's configuration from fresh seeds; those that are there already are not trained again.
 
     Args:
         build: makes the executor.
         here: whether that trains on this machine.
-        followers: of the runs.
+        callbacks: of the runs.
 
     Raises:
         Interrupted: on SIGINT; what is finished is written.
@@ -54,8 +54,8 @@ def confirm(
         folder = home / str(best.number) / str(seed)
         place = Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)
         runs.append(checked(one, place, here))
-    Ledger(home / FOLDER).adopt(runs)
-    launch(runs, build, SweepProgress(), followers=followers)
+    RunWriter(home / FOLDER).adopt(runs)
+    launch(runs, build, SweepProgress(), callbacks=callbacks)
     return runs
 
 

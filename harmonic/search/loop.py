@@ -21,12 +21,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from harmonic.errors import ConfigError, PlaceTaken, RunFailed
 from harmonic.execution.progress import SweepProgress
 from harmonic.results.outcome import Outcome
-from harmonic.search.open_trial import STATES, Candidate, Piece, Replicate, Stage
-from harmonic.search.pruning import Judge
-from harmonic.search.runners import Crew
+from harmonic.search.open_trial import STATES, OpenTrial, Replicate, Segment, Stage
+from harmonic.search.pruning import Pruning
+from harmonic.search.runners import Runner
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import Settings
-from harmonic.search.sharing import Alone
+from harmonic.search.sharing import ExclusiveStudy
 from harmonic.search.space import Space
 from harmonic.search.study import FINISHED, KEPT, kept
 
@@ -47,17 +47,17 @@ class Search:
 
     study: Study
     space: Space
-    crew: Crew
+    runner: Runner
     settings: Settings
     sampler: Numbered
-    judge: Judge
+    pruning: Pruning
     progress: SweepProgress
     objectives: Sequence[str]
     stages: Callable[[Sequence[Replicate]], Sequence[Stage]]
     prune_by: str
-    share: Alone
+    share: ExclusiveStudy
     rowless: deque[FrozenTrial]
-    flying: list[Candidate] = field(default_factory=list)
+    in_flight: list[OpenTrial] = field(default_factory=list)
     ended: str | None = None  # why no more trials are asked
 
     def run(self) -> None:
@@ -70,9 +70,9 @@ class Search:
         self._best, self._since_best = self._best_so_far()
         self._note = ""
         while True:
-            while self.crew.room > 0 and (piece := self._next_piece()):
-                self.crew.put(piece)
-            goes_on = bool(self.flying)
+            while self.runner.capacity > 0 and (segment := self._next_segment()):
+                self.runner.submit(segment)
+            goes_on = bool(self.in_flight)
             if goes_on:
                 self._go_on()
             elif self.ended is None:
@@ -84,37 +84,37 @@ class Search:
 
     def _go_on(self) -> None:
         """Take what has finished meanwhile, and tell the trials that are done."""
-        self.progress.running(self.crew.running)
-        for piece, outcome in self.crew.take() if self.crew.held else ():
-            self._receive(piece, outcome)
-        done = [one for one in list(self.flying) if one.at_rest and self._still_ours(self._ends, one)]
-        self.crew.flush()  # a trial is told when its rows are on disk
-        for candidate in done:
-            self._still_ours(self._tell, candidate)
+        self.progress.running(self.runner.running)
+        for segment, outcome in self.runner.collect() if self.runner.pending else ():
+            self._receive(segment, outcome)
+        done = [one for one in list(self.in_flight) if one.at_rest and self._still_ours(self._ends, one)]
+        self.runner.flush()  # a trial is told when its rows are on disk
+        for open_trial in done:
+            self._still_ours(self._tell, open_trial)
         self.share.tend()
 
-    def _still_ours(self, act: Callable[[Candidate], bool], candidate: Candidate) -> bool:
+    def _still_ours(self, act: Callable[[OpenTrial], bool], open_trial: OpenTrial) -> bool:
         """Do something to a trial, unless it was taken over while this sweep stood still (its machine slept)."""
         try:
-            return act(candidate)
+            return act(open_trial)
         except UpdateFinishedTrialError:
-            self.flying.remove(candidate)
+            self.in_flight.remove(open_trial)
             return False
 
-    def _next_piece(self) -> Piece | None:
-        """A piece of the oldest trial that has one, or else of a new trial."""
-        for candidate in self.flying:
-            if piece := candidate.next_piece():
-                return piece
+    def _next_segment(self) -> Segment | None:
+        """A segment of the oldest trial that has one, or else of a new trial."""
+        for open_trial in self.in_flight:
+            if segment := open_trial.next_segment():
+                return segment
         if self.rowless and not self._crowded:
-            return self._take_up_again(self.rowless.popleft()).next_piece()
+            return self._take_up_again(self.rowless.popleft()).next_segment()
         while self._may_ask():
             try:
                 trial = self.share.ask()
                 if trial is None:
                     return None
                 if begun := self._take_up(trial):
-                    return begun.next_piece()
+                    return begun.next_segment()
             except UpdateFinishedTrialError:  # taken over while its parameters were drawn
                 return None
         return None
@@ -122,7 +122,7 @@ class Search:
     @property
     def _crowded(self) -> bool:
         """Whether as many trials are in flight as may be."""
-        return self.settings.n_jobs is not None and len(self.flying) >= self.settings.n_jobs
+        return self.settings.n_jobs is not None and len(self.in_flight) >= self.settings.n_jobs
 
     def _may_ask(self) -> bool:
         settings = self.settings
@@ -138,12 +138,12 @@ class Search:
             self.ended = "every point of the space has been tried"
         return self.ended is None
 
-    def _take_up(self, trial: Trial) -> Candidate | None:
+    def _take_up(self, trial: Trial) -> OpenTrial | None:
         """Train a trial from now on; None: its values cannot be trained, and it has failed."""
         values = None
         try:
             values = self.space.suggest(trial)
-            replicates = self.crew.replicates(trial.number, self.space.overrides(values))
+            replicates = self.runner.replicates(trial.number, self.space.overrides(values))
         except ConfigError as error:
             enqueued = bool(trial._fixed_params)
             if not enqueued and values is None:
@@ -159,64 +159,64 @@ class Search:
                 self._errors.append(str(error))
                 self._check_failures()
             return None
-        self.flying.append(Candidate(trial, values, replicates, self.stages(replicates), self.objectives))
-        return self.flying[-1]
+        self.in_flight.append(OpenTrial(trial, values, replicates, self.stages(replicates), self.objectives))
+        return self.in_flight[-1]
 
-    def _take_up_again(self, trial: FrozenTrial) -> Candidate:
+    def _take_up_again(self, trial: FrozenTrial) -> OpenTrial:
         """Train a trial once more, its runs under the ids that the study knows."""
-        replicates = self.crew.replicates(trial.number, self.space.overrides(trial.params))
+        replicates = self.runner.replicates(trial.number, self.space.overrides(trial.params))
         for replicate, run in zip(replicates, kept(trial)["runs"], strict=False):
             if replicate.run is not None:
                 replicate.run.id = run
-        self.flying.append(Candidate(trial, trial.params, replicates, self.stages(replicates), self.objectives))
-        return self.flying[-1]
+        self.in_flight.append(OpenTrial(trial, trial.params, replicates, self.stages(replicates), self.objectives))
+        return self.in_flight[-1]
 
-    def _receive(self, piece: Piece, outcome: Outcome) -> None:
-        """Take what a piece gave, and write its run if that has ended."""
-        if piece.candidate.receive(piece, outcome, self.settings.max_retries) and self.share.writes_early:
-            self.crew.enter(piece.replicate)
+    def _receive(self, segment: Segment, outcome: Outcome) -> None:
+        """Take what a segment gave, and write its run if that has ended."""
+        if segment.open_trial.receive(segment, outcome, self.settings.max_retries) and self.share.writes_early:
+            self.runner.write(segment.replicate)
 
-    def _ends(self, candidate: Candidate) -> bool:
+    def _ends(self, open_trial: OpenTrial) -> bool:
         """Whether the trial ends after this stage; else the next one is on its way."""
         pruned = False
-        if not candidate.spoilt and len(candidate.stages) > 1:
-            pruned = self.judge.prunes(candidate.trial, candidate.stage.step, candidate.mean(self.prune_by))
-        if not (candidate.spoilt or pruned or candidate.at_last_stage):
-            candidate.next_stage()
+        if not open_trial.spoilt and len(open_trial.stages) > 1:
+            pruned = self.pruning.prunes(open_trial.trial, open_trial.stage.step, open_trial.mean(self.prune_by))
+        if not (open_trial.spoilt or pruned or open_trial.at_last_stage):
+            open_trial.next_stage()
             return False
-        if isinstance(candidate.trial, Trial) and not self.share.holds(candidate.trial):
+        if isinstance(open_trial.trial, Trial) and not self.share.holds(open_trial.trial):
             raise UpdateFinishedTrialError
-        candidate.end(pruned and not candidate.at_last_stage)
-        for replicate in candidate.replicates:
+        open_trial.end(pruned and not open_trial.at_last_stage)
+        for replicate in open_trial.replicates:
             if replicate.ended:
-                self.crew.enter(replicate)
+                self.runner.write(replicate)
         return True
 
-    def _tell(self, candidate: Candidate) -> bool:
+    def _tell(self, open_trial: OpenTrial) -> bool:
         """Tell Optuna how a trial ended."""
-        if isinstance(candidate.trial, FrozenTrial):  # it knows
-            self.flying.remove(candidate)
+        if isinstance(open_trial.trial, FrozenTrial):  # it knows
+            self.in_flight.remove(open_trial)
             return True
-        values, state = candidate.results(), STATES[candidate.status]
+        values, state = open_trial.results(), STATES[open_trial.status]
         if state is TrialState.COMPLETE and any(map(math.isnan, values)):
             state = TrialState.FAIL
-        candidate.trial.set_user_attr(KEPT, _kept(candidate, state))
+        open_trial.trial.set_user_attr(KEPT, _kept(open_trial, state))
         complete = state is TrialState.COMPLETE
-        self.judge.end(candidate.trial, state, candidate.mean(self.prune_by) if complete else None)
-        told = self.study.tell(candidate.trial, values if complete else None, state=state, skip_if_finished=True)
+        self.pruning.end(open_trial.trial, state, open_trial.mean(self.prune_by) if complete else None)
+        told = self.study.tell(open_trial.trial, values if complete else None, state=state, skip_if_finished=True)
         if told.state is not state:
             raise UpdateFinishedTrialError
-        self.share.told(candidate.trial)
-        self.flying.remove(candidate)
+        self.share.told(open_trial.trial)
+        self.in_flight.remove(open_trial)
         if complete and len(values) == 1 and self._better(values[0], self._best):
             self._best, self._since_best = values[0], 0
-            self._note = f"best {self.objectives[0]} {best_text(candidate)}"
+            self._note = f"best {self.objectives[0]} {best_text(open_trial)}"
         else:
             self._since_best += 1
-        self.progress.finished(candidate.status, self._note)
+        self.progress.finished(open_trial.status, self._note)
         self._told += 1
-        if candidate.status == "failed":
-            self._errors.append(str(candidate.error))
+        if open_trial.status == "failed":
+            self._errors.append(str(open_trial.error))
             self._check_failures()
         return True
 
@@ -250,24 +250,24 @@ class Search:
         return best, since
 
 
-def _kept(candidate: Candidate, state: TrialState) -> Mapping[str, Any]:
+def _kept(open_trial: OpenTrial, state: TrialState) -> Mapping[str, Any]:
     """What the study keeps of a trial beside its values: one attribute, for each costs a write to disk."""
-    rows = [one.run.row for one in candidate.replicates if one.run is not None and one.run.row is not None]
-    kept: dict[str, Any] = {"status": candidate.status, "replicates": len(candidate.replicates)}
+    rows = [one.run.row for one in open_trial.replicates if one.run is not None and one.run.row is not None]
+    kept: dict[str, Any] = {"status": open_trial.status, "replicates": len(open_trial.replicates)}
     if rows:
         kept["runs"] = [str(row["run"]) for row in rows]
-        kept["dir"] = os.path.commonpath([one.run.place.name for one in candidate.replicates if one.run is not None])
-    if state is TrialState.COMPLETE and (spread := candidate.spread()) is not None:
+        kept["dir"] = os.path.commonpath([one.run.place.name for one in open_trial.replicates if one.run is not None])
+    if state is TrialState.COMPLETE and (spread := open_trial.spread()) is not None:
         kept["spread"] = spread
-    if candidate.error:
-        kept["error"] = candidate.error
+    if open_trial.error:
+        kept["error"] = open_trial.error
     return kept
 
 
-def best_text(candidate: Candidate) -> str:
+def best_text(open_trial: OpenTrial) -> str:
     """A trial's first value with its spread, and its parameters."""
-    spread = candidate.spread()
+    spread = open_trial.spread()
     tolerance = f" ± {spread[0]:.2g}" if spread and spread[0] is not None else ""
     values = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-                      for name, value in candidate.values.items())  # fmt: skip
-    return f"{candidate.results()[0]:.4g}{tolerance} at {values}"
+                      for name, value in open_trial.values.items())  # fmt: skip
+    return f"{open_trial.results()[0]:.4g}{tolerance} at {values}"

@@ -58,16 +58,16 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One replicate of a candidate, to be trained until a step."""
+class Segment:
+    """One replicate of a open_trial, to be trained until a step."""
 
-    candidate: Candidate
+    open_trial: OpenTrial
     replicate: Replicate
     until: int | None
 
 
 @dataclass(eq=False)
-class Candidate:
+class OpenTrial:
     """A trial, asked and not yet told.
 
     Args:
@@ -85,7 +85,7 @@ class Candidate:
     objectives: Sequence[str]
     status: str = "running"
     _reached: int = 0
-    _waiting: deque[Piece] = field(default_factory=deque)
+    _waiting: deque[Segment] = field(default_factory=deque)
     _training: int = 0
 
     def __post_init__(self) -> None:
@@ -99,22 +99,22 @@ class Candidate:
     def stage(self) -> Stage:
         return self.stages[self._reached]
 
-    def next_piece(self) -> Piece | None:
+    def next_segment(self) -> Segment | None:
         """What may be trained now; None: all that there is, is in training."""
         if not self._waiting:
             return None
         self._training += 1
         return self._waiting.popleft()
 
-    def receive(self, piece: Piece, outcome: Outcome, max_retries: int) -> bool:
-        """Take what a piece gave; whether its run has come to an end. A run that raised is tried again."""
+    def receive(self, segment: Segment, outcome: Outcome, max_retries: int) -> bool:
+        """Take what a segment gave; whether its run has come to an end. A run that raised is tried again."""
         self._training -= 1
-        if outcome.columns["status"] == "failed" and piece.replicate.retries < max_retries:
-            piece.replicate.retries += 1
-            self._waiting.append(piece)
+        if outcome.columns["status"] == "failed" and segment.replicate.retries < max_retries:
+            segment.replicate.retries += 1
+            self._waiting.append(segment)
             return False
-        piece.replicate.outcome = outcome
-        return piece.replicate.ended
+        segment.replicate.outcome = outcome
+        return segment.replicate.ended
 
     @property
     def at_rest(self) -> bool:
@@ -169,7 +169,7 @@ class Candidate:
         for index in self.stage.replicates:
             one = self.replicates[index]
             if not one.ended:
-                self._waiting.append(Piece(self, one, self.stage.until))
+                self._waiting.append(Segment(self, one, self.stage.until))
 
     @staticmethod
     def _value(replicate: Replicate, column: str) -> float:

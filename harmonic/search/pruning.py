@@ -14,7 +14,7 @@ from harmonic.search.samplers import asked
 from harmonic.search.study import PRUNING
 
 
-class Judge:
+class Pruning:
     """Reports to the pruner, and asks it. A study of several objectives knows no pruning: there a second
     study of the same storage, `<name>-pruning`, holds one column's reports.
 

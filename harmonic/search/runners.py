@@ -1,4 +1,4 @@
-"""Who trains the pieces of a search: harmonic's executor, piece by piece, or any Hydra launcher, in batches."""
+"""Who trains the segments of a search: harmonic's executor, segment by segment, or any Hydra launcher, in batches."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from harmonic.errors import PlaceTaken
 from harmonic.execution.executors import workers_or_cores
 from harmonic.execution.grid import checked
 from harmonic.execution.pool import Pool
-from harmonic.execution.run_writer import Followers, Ledger
+from harmonic.execution.run_writer import JobCallbacks, RunWriter
 from harmonic.results import record, tables
 from harmonic.results.outcome import Outcome, failure
 from harmonic.results.record import Place
-from harmonic.search.open_trial import Piece, Replicate
+from harmonic.search.open_trial import Replicate, Segment
 
 
-class Crew(Protocol):
-    """Trains pieces. The search puts in as many as there is room for, and takes out what has finished."""
-
-    @property
-    def room(self) -> int: ...
+class Runner(Protocol):
+    """Trains segments. The search puts in as many as there is room for, and takes out what has finished."""
 
     @property
-    def held(self) -> int: ...
+    def capacity(self) -> int: ...
+
+    @property
+    def pending(self) -> int: ...
 
     @property
     def running(self) -> int: ...
@@ -44,11 +44,11 @@ class Crew(Protocol):
         """
         ...
 
-    def put(self, piece: Piece) -> None: ...
+    def submit(self, segment: Segment) -> None: ...
 
-    def take(self) -> Sequence[tuple[Piece, Outcome]]: ...
+    def collect(self) -> Sequence[tuple[Segment, Outcome]]: ...
 
-    def enter(self, replicate: Replicate) -> None:
+    def write(self, replicate: Replicate) -> None:
         """Write what a run leaves that has ended."""
         ...
 
@@ -56,7 +56,7 @@ class Crew(Protocol):
         """See that all that was entered is in the table."""
         ...
 
-    def __enter__(self) -> Crew: ...
+    def __enter__(self) -> Runner: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -65,7 +65,7 @@ class Crew(Protocol):
         ...
 
 
-class Streaming(Crew):
+class StreamingRunner(Runner):
     """Runs on an executor, each taken as it ends.
 
     Args:
@@ -74,7 +74,7 @@ class Streaming(Crew):
         seeds: of the replicates; empty: the config's own.
         keeps_rows: whether a run that is in the table already need not be trained again.
         here: whether the executor trains on this machine.
-        followers: of the runs.
+        callbacks: of the runs.
     """
 
     def __init__(
@@ -84,16 +84,16 @@ class Streaming(Crew):
         seeds: Sequence[int],
         keeps_rows: bool,
         here: bool,
-        followers: Followers,
+        callbacks: JobCallbacks,
     ) -> None:
         self._snapshot, self._seeds, self._keeps_rows, self._here = snapshot, seeds, keeps_rows, here
-        self._ledger = Ledger(snapshot.home / tables.FOLDER, followers)
-        self._rows = tables.by_folder(tables.read_rows(self._ledger.table))
+        self._writer = RunWriter(snapshot.home / tables.FOLDER, callbacks)
+        self._rows = tables.by_folder(tables.read_rows(self._writer.table))
         self._trials: dict[str, int | None] = {name: rows[-1]["trial"] for name, rows in self._rows.items()}
         self._build = build
 
-    def __enter__(self) -> Streaming:
-        self._pool = Pool[Piece](self._build, width=1 if self._ledger.followers.one_by_one else None)
+    def __enter__(self) -> StreamingRunner:
+        self._pool = Pool[Segment](self._build, width=1 if self._writer.callbacks.one_by_one else None)
         return self
 
     def __exit__(
@@ -102,15 +102,15 @@ class Streaming(Crew):
         try:
             self._pool.__exit__(kind, error, trace)
         finally:
-            self._ledger.flush()
+            self._writer.flush()
 
     @property
-    def room(self) -> int:
-        return self._pool.room
+    def capacity(self) -> int:
+        return self._pool.capacity
 
     @property
-    def held(self) -> int:
-        return self._pool.held
+    def pending(self) -> int:
+        return self._pool.pending
 
     @property
     def running(self) -> int:
@@ -135,25 +135,25 @@ class Streaming(Crew):
             made.append(replicate)
         return made
 
-    def put(self, piece: Piece) -> None:
-        run = piece.replicate.run
+    def submit(self, segment: Segment) -> None:
+        run = segment.replicate.run
         assert run is not None
-        self._pool.put(piece, run.config, piece.replicate.outcome, piece.until, self._ledger.begin(run))
+        self._pool.submit(segment, run.config, segment.replicate.outcome, segment.until, self._writer.begin(run))
 
-    def take(self) -> Sequence[tuple[Piece, Outcome]]:
-        return self._pool.take()
+    def collect(self) -> Sequence[tuple[Segment, Outcome]]:
+        return self._pool.collect()
 
-    def enter(self, replicate: Replicate) -> None:
+    def write(self, replicate: Replicate) -> None:
         assert replicate.run is not None
         assert replicate.outcome is not None
         if replicate.run.row is None:
-            self._ledger.enter(replicate.run, replicate.outcome)
+            self._writer.write(replicate.run, replicate.outcome)
 
     def flush(self) -> None:
-        self._ledger.flush()
+        self._writer.flush()
 
 
-class Batches(Crew):
+class BatchRunner(Runner):
     """Whole runs, launched by one of Hydra's launchers: a batch at a time, each waiting for its slowest.
 
     Args:
@@ -169,9 +169,9 @@ class Batches(Crew):
     ) -> None:
         self._launcher, self._home, self._seeds, self._objectives = launcher, home, seeds, objectives
         self._size = size or workers_or_cores(None)
-        self._waiting: list[Piece] = []
+        self._waiting: list[Segment] = []
 
-    def __enter__(self) -> Batches:
+    def __enter__(self) -> BatchRunner:
         return self
 
     def __exit__(
@@ -180,11 +180,11 @@ class Batches(Crew):
         self._waiting = []
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         return self._size - len(self._waiting)
 
     @property
-    def held(self) -> int:
+    def pending(self) -> int:
         return len(self._waiting)
 
     @property
@@ -194,30 +194,30 @@ class Batches(Crew):
     def replicates(self, _number: int, overrides: Sequence[str]) -> list[Replicate]:
         return [Replicate(seed, texts) for seed, texts in by_seed(overrides, self._seeds)]
 
-    def put(self, piece: Piece) -> None:
-        self._waiting.append(piece)
+    def submit(self, segment: Segment) -> None:
+        self._waiting.append(segment)
 
-    def take(self) -> Sequence[tuple[Piece, Outcome]]:
+    def collect(self) -> Sequence[tuple[Segment, Outcome]]:
         waiting, self._waiting = sorted(self._waiting, key=self._job), []
-        finished = list[tuple[Piece, Outcome]]()
+        finished = list[tuple[Segment, Outcome]]()
         while waiting:  # a launcher numbers the jobs of a batch one after the other
             first = self._job(waiting[0])
-            batch = [piece for index, piece in enumerate(waiting) if self._job(piece) == first + index]
-            returns = self._launcher.launch([list(piece.replicate.overrides) for piece in batch], first)
-            finished += [(piece, self._outcome(one)) for piece, one in zip(batch, returns, strict=True)]
+            batch = [segment for index, segment in enumerate(waiting) if self._job(segment) == first + index]
+            returns = self._launcher.launch([list(segment.replicate.overrides) for segment in batch], first)
+            finished += [(segment, self._outcome(one)) for segment, one in zip(batch, returns, strict=True)]
             waiting = waiting[len(batch) :]
         return finished
 
-    def enter(self, replicate: Replicate) -> None:
+    def write(self, replicate: Replicate) -> None:
         """The job has written its own."""
 
     def flush(self) -> None:
         """Nothing waits."""
 
-    def _job(self, piece: Piece) -> int:
+    def _job(self, segment: Segment) -> int:
         """The number of a job: its trial's where there is one seed a trial."""
-        candidate = piece.candidate
-        return candidate.number * len(candidate.replicates) + list(candidate.replicates).index(piece.replicate)
+        open_trial = segment.open_trial
+        return open_trial.number * len(open_trial.replicates) + list(open_trial.replicates).index(segment.replicate)
 
     def _outcome(self, returned: JobReturn) -> Outcome:
         value = returned._return_value

@@ -24,7 +24,7 @@ from harmonic.search.study import OWNER, SILENT_BEATS, counted, finished
 WAIT_S = 0.5  # between two looks at what others still train
 
 
-class Alone:
+class ExclusiveStudy:
     """A study that this sweep has for itself.
 
     Args:
@@ -38,7 +38,7 @@ class Alone:
         self._begun = 0
         self.elsewhere: int | None = None  # trials that others have finished; None: there are no others
 
-    def __enter__(self) -> Alone:
+    def __enter__(self) -> ExclusiveStudy:
         self._put_back()
         self._begun = finished(self.study)
         return self
@@ -88,7 +88,7 @@ class Alone:
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-class Shared(Alone):
+class SharedStudy(ExclusiveStudy):
     """A study at which other sweepers work too.
 
     Args:
@@ -109,7 +109,7 @@ class Shared(Alone):
         self._tended = time.monotonic()
         self._seen = dict[int, float]()  # when a trial of another was first waited for
 
-    def __enter__(self) -> Shared:
+    def __enter__(self) -> SharedStudy:
         self._put_back()
         self._pulse.start()
         return self

@@ -25,16 +25,16 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from harmonic.config.job_settings import Surroundings
+from harmonic.config.job_settings import JobSettings
 from harmonic.config.sweep_compose import Snapshot
 from harmonic.errors import ConfigError, StorageLost
 from harmonic.execution import signals
 from harmonic.execution.executors import WorkersLost
 from harmonic.execution.grid import Interrupted, checked
-from harmonic.execution.hydra_launch import HydrasFollowers, trains_here
+from harmonic.execution.hydra_launch import HydraJobCallbacks, trains_here
 from harmonic.execution.progress import SweepProgress, say
 from harmonic.execution.run_writer import verify_rows
-from harmonic.execution.sweep_lock import Seat
+from harmonic.execution.sweep_lock import SweepLock
 from harmonic.results import tables
 from harmonic.results.record import Place
 from harmonic.search import confirm, results
@@ -42,11 +42,11 @@ from harmonic.search._rehearsal import try_out
 from harmonic.search.journal import mend_journal
 from harmonic.search.loop import Search
 from harmonic.search.open_trial import Replicate, Stage, plan
-from harmonic.search.pruning import Judge
-from harmonic.search.runners import Batches, Crew, Streaming
+from harmonic.search.pruning import Pruning
+from harmonic.search.runners import BatchRunner, Runner, StreamingRunner
 from harmonic.search.samplers import build_pruner, build_sampler, prunes_seeds, prunes_steps
 from harmonic.search.settings import Settings, absolute, public
-from harmonic.search.sharing import Alone, Shared
+from harmonic.search.sharing import ExclusiveStudy, SharedStudy
 from harmonic.search.space import Space
 from harmonic.search.study import (
     JOURNAL,
@@ -69,7 +69,7 @@ class Sweep:
 
     Args:
         launcher: Hydra's, set up for the sweep.
-        trains: whether the task is harmonic's own; the launcher's executor then trains it piece by piece, if it
+        trains: whether the task is harmonic's own; the launcher's executor then trains it segment by segment, if it
             has one.
         section: `hydra.sweeper`.
         arguments: the command line's overrides.
@@ -117,10 +117,10 @@ class Sweep:
             Interrupted: on SIGINT; what is finished is kept.
             HarmonicError: the study is another's, or the sweep ended by its failures.
         """
-        with Seat(self.home, self.settings.storage is not None) as seat:
+        with SweepLock(self.home, self.settings.storage is not None) as lock:
             for _ in range(RECONNECTIONS):
                 try:
-                    return self._search(seat)
+                    return self._search(lock)
                 except (StorageInternalError, DBAPIError) as error:
                     lost = error
                 if signals.code() is not None:
@@ -142,7 +142,7 @@ class Sweep:
             return False
         return True
 
-    def _search(self, seat: Seat) -> None:
+    def _search(self, lock: SweepLock) -> None:
         console, settings = Console(), self.settings
         if settings.storage is None and (mended := mend_journal(self.home / JOURNAL)):
             say(console, mended)
@@ -156,30 +156,30 @@ class Sweep:
         progress.begin(max(settings.n_trials, there), there)
         if there >= settings.n_trials:
             say(console, f"nothing to do: n_trials={settings.n_trials}, and the study has {there} finished trials")
-        if self.streams and self.followers.one_by_one:
-            say(console, f"one run at a time: {self.followers.one_by_one}")
-        judge = Judge(study, self.pruner)
-        share, owner = Alone(study, settings.n_trials), None
+        if self.streams and self.callbacks.one_by_one:
+            say(console, f"one run at a time: {self.callbacks.one_by_one}")
+        pruning = Pruning(study, self.pruner)
+        share, owner = ExclusiveStudy(study, settings.n_trials), None
         if settings.storage is not None:
-            owner = seat.owner
-            share = Shared(study, settings.n_trials, owner, settings.heartbeat)
+            owner = lock.owner
+            share = SharedStudy(study, settings.n_trials, owner, settings.heartbeat)
         table = self.home / tables.FOLDER
         # what was trained under another space or config cannot be trained again; it is named at the end
         rowless = [one for one in results.rowless(study, table, owner) if one.number >= changed_at(study)]
         if rowless:
             say(console, f"{len(rowless)} trials have rows that are missing in the table: their runs are trained again")
-        with progress, share, self._crew() as crew:
+        with progress, share, self._crew() as runner:
             search = Search(
-                study, self.space, crew, settings, self.sampler, judge, progress,
+                study, self.space, runner, settings, self.sampler, pruning, progress,
                 self.objectives, self._stages, settings.prune_by or self.objectives[0],
                 share, deque(rowless),
             )  # fmt: skip
             try:
                 search.run()
-                crew.flush()
+                runner.flush()
                 progress.lost(len(results.rowless(study, table, owner)))
             except (KeyboardInterrupt, WorkersLost) as error:
-                crew.flush()
+                runner.flush()
                 kept = self._kept(finished(study))
                 if isinstance(error, WorkersLost):
                     raise WorkersLost(f"{error}; {kept}") from error
@@ -191,7 +191,7 @@ class Sweep:
         if search.ended:
             say(console, f"ended: {search.ended}")
         results.tell(study, self.home, self.objectives, solutions, self.trains)
-        if settings.fresh_seeds and solutions and seat.first:
+        if settings.fresh_seeds and solutions and lock.first:
             self._confirm(study, console)
         verify_rows(table, {run: f"trial {one.number}" for run, one in results.named(study, owner).items()})
 
@@ -203,7 +203,7 @@ class Sweep:
             return
         confirm.tell(
             console,
-            confirm.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.followers),
+            confirm.confirm(best, seeds, self.space, self.snapshot, self._executor, self.here, self.callbacks),
         )
 
     def _agreed(self, study: Study, console: Console) -> Study:
@@ -245,12 +245,12 @@ class Sweep:
             "the same command goes on"
         )
 
-    def _crew(self) -> Crew:
+    def _crew(self) -> Runner:
         settings = self.settings
         if not self.streams:
-            return Batches(self.launcher, self.home, settings.seeds, settings.n_jobs, self.objectives)
+            return BatchRunner(self.launcher, self.home, settings.seeds, settings.n_jobs, self.objectives)
         keeps_rows = not prunes_steps(settings.pruner)  # where rungs are reported, all seeds must come by them
-        return Streaming(self.snapshot, self._executor, settings.seeds, keeps_rows, self.here, self.followers)
+        return StreamingRunner(self.snapshot, self._executor, settings.seeds, keeps_rows, self.here, self.callbacks)
 
     def _executor(self) -> Executor:
         executor: Executor = self.launcher.build()  # type: ignore[attr-defined]
@@ -295,14 +295,14 @@ class Sweep:
         if several and (settings.target is not None or settings.patience is not None):
             raise ConfigError("hydra.sweeper.target and patience need one objective; got " + ", ".join(self.objectives))
         self.here = trains_here(self.launcher)
-        asked = list[Surroundings]()
+        asked = list[JobSettings]()
         for corner in self.space.corners() if self.trains else ():
             one = self.snapshot.job(0, self.space.overrides(corner))
             checked(one, Place(one.folder, self.home), self.here)
-            asked.append(one.surroundings)
+            asked.append(one.settings)
             self._check_folder(corner)
         if self.streams:
-            self.followers = self._followed_by(HydrasFollowers(self.launcher, asked))
+            self.callbacks = self._followed_by(HydraJobCallbacks(self.launcher, asked))
 
     def _check_folder(self, corner: Mapping[str, Any]) -> None:
         """Refuse a `hydra.sweep.subdir` that may give two trials one folder. Two may draw the same values, so that the
@@ -314,20 +314,20 @@ class Sweep:
             given = OmegaConf.to_container(self.master.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
             raise ConfigError.broken("hydra.sweep.subdir", rule, given)
 
-    def _followed_by(self, followers: HydrasFollowers) -> HydrasFollowers:
+    def _followed_by(self, callbacks: HydraJobCallbacks) -> HydraJobCallbacks:
         """Those who follow the runs, if each is trained from its begin to its end without another in between.
 
         Raises:
             ConfigError: it is not.
         """
         several = len(self.settings.seeds) > 1
-        if followers.one_by_one and several and (prunes_steps(self.settings.pruner) or self.settings.storage):
+        if callbacks.one_by_one and several and (prunes_steps(self.settings.pruner) or self.settings.storage):
             raise ConfigError(
-                f"one run at a time must be trained ({followers.one_by_one}); got several hydra.sweeper.seeds that "
+                f"one run at a time must be trained ({callbacks.one_by_one}); got several hydra.sweeper.seeds that "
                 "are trained in turns for a pruner of steps, or written together for a hydra.sweeper.storage: take one "
                 "seed, or hydra/launcher=basic"
             )
-        return followers
+        return callbacks
 
     def _check_fresh(self, several: bool) -> None:
         known: set[Any] = set(self.settings.seeds) or {base.get("seed") for base in self.bases}

@@ -29,7 +29,7 @@ class GridSweeper(BasicSweeper):
         Harmonic's own are refused before there is a folder if one of them is wrong, whatever launches them.
         """
         from harmonic.errors import ConfigError, RunFailed
-        from harmonic.execution.sweep_lock import Seat
+        from harmonic.execution.sweep_lock import SweepLock
 
         assert self.config is not None
         size = self.max_batch_size
@@ -41,7 +41,7 @@ class GridSweeper(BasicSweeper):
         try:
             if self._trains:
                 self._check(jobs)
-            with Seat(Path(self.config.hydra.sweep.dir), shared=False):
+            with SweepLock(Path(self.config.hydra.sweep.dir), shared=False):
                 try:
                     returns = super().sweep(arguments)
                 except RunFailed:

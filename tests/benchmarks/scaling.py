@@ -47,7 +47,7 @@ from harmonic.config.compose import compose
 from harmonic.run import train_one
 from harmonic.search._cma import GuardedCmaEsSampler
 from harmonic.search.samplers import Numbered
-from harmonic.search.sharing import Alone, Shared
+from harmonic.search.sharing import ExclusiveStudy, SharedStudy
 from harmonic.search.study import KEPT, _storage, finished
 
 SPACE: dict[str, BaseDistribution] = {
@@ -76,7 +76,7 @@ def fill(study: Study, count: int) -> None:
     study.add_trials(trials)
 
 
-def cycle(share: Alone) -> None:
+def cycle(share: ExclusiveStudy) -> None:
     """One trial of a search, without its training."""
     trial = share.ask()
     assert trial is not None
@@ -111,7 +111,7 @@ def samplers(_home: Path) -> None:
                 continue
             study = optuna.create_study(sampler=Numbered(functools.partial(_seeded, kind), 0))
             fill(study, count)
-            cells.append(f"{milliseconds(functools.partial(cycle, Alone(study, 10**9))):.1f}")
+            cells.append(f"{milliseconds(functools.partial(cycle, ExclusiveStudy(study, 10**9))):.1f}")
         table.add_row(kind.__name__.removeprefix("Guarded"), *cells)
     console.print(table)
 
@@ -143,7 +143,7 @@ def storages(home: Path) -> None:
             study = optuna.create_study(storage=storage, sampler=RandomSampler(seed=0))
             for count in counts:
                 fill(study, count - len(study.get_trials(deepcopy=False)))
-                share = Shared(study, 10**9, "benchmark", 10) if url else Alone(study, 10**9)
+                share = SharedStudy(study, 10**9, "benchmark", 10) if url else ExclusiveStudy(study, 10**9)
                 with share:
                     cells.append(f"{milliseconds(functools.partial(cycle, share)):.1f}")
         table.add_row(kind, *cells)
@@ -155,7 +155,7 @@ def _sweeper(url: str, number: int, together: Barrier, results: Any) -> None:
     warnings.simplefilter("ignore")
     study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
                               sampler=RandomSampler(seed=number))  # fmt: skip
-    with Shared(study, 10**9, f"sweeper {number}", 10) as share:
+    with SharedStudy(study, 10**9, f"sweeper {number}", 10) as share:
         cycle(share)
         together.wait()
         began, cpu, count = time.monotonic(), time.process_time(), 0
@@ -209,7 +209,7 @@ def _paced(url: str, first: int, results: Any) -> None:
         study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
                                   sampler=RandomSampler(seed=number))  # fmt: skip
         told = 0
-        with Shared(study, HUNDRED_TRIALS, f"sweeper {number}", 10) as share:
+        with SharedStudy(study, HUNDRED_TRIALS, f"sweeper {number}", 10) as share:
             time.sleep(random.Random(number).uniform(0, PACE_S))
             while (trial := share.ask()) is not None:
                 for name, distribution in SPACE.items():

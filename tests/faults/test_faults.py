@@ -209,9 +209,9 @@ def test_rows_removed_during_a_grid_are_missed_and_trained_again(
     """Whatever else the sweep goes on to write; most of the runs are written when somebody tidies up."""
     grid = ("-m", "seed=range(0,10)", "hydra.sweep.dir=s", *SMALL, f"hydra.sweeper.max_batch_size={batch}")
     home, written = harmonic_command.folder / "s", list[Path]()
-    enter = run_writer.Ledger.enter
+    enter = run_writer.RunWriter.write
 
-    def enter_and_tidy_up(self: run_writer.Ledger, run: run_writer.Run, outcome: Outcome) -> None:
+    def enter_and_tidy_up(self: run_writer.RunWriter, run: run_writer.Run, outcome: Outcome) -> None:
         enter(self, run, outcome)
         self.flush()
         written.append(run.place.folder)
@@ -219,7 +219,7 @@ def test_rows_removed_during_a_grid_are_missed_and_trained_again(
             shutil.rmtree(home / gone)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_writer.Ledger, "enter", enter_and_tidy_up)
+        patch.setattr(run_writer.RunWriter, "write", enter_and_tidy_up)
         done = harmonic_command(*grid)
     assert done.code == 1
     (line,) = done.err.splitlines()

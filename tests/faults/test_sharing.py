@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 import postgresql
 from harmonic import load_runs
-from harmonic.execution.sweep_lock import Seat
+from harmonic.execution.sweep_lock import SweepLock
 from harmonic.search._qmc import NumberedQMCSampler
 from harmonic.search.samplers import Numbered
 from harmonic.search.settings import public
@@ -195,7 +195,7 @@ def test_a_seat_is_one_of_a_kind(tmp_path: Path) -> None:
     """Whatever the machines and folders are called; and the same when it is taken again."""
     owners = []
     for name in ("here", "there", "here"):
-        with Seat(tmp_path / name, shared=True) as first, Seat(tmp_path / name, shared=True) as second:
+        with SweepLock(tmp_path / name, shared=True) as first, SweepLock(tmp_path / name, shared=True) as second:
             owners += [first.owner, second.owner]
     assert owners[:2] == owners[4:]
     assert len(set(owners)) == 4

@@ -210,12 +210,12 @@ def test_predictions_are_the_modules() -> None:
 def test_any_partition_of_the_steps_is_the_same_run(parts: list[int], optimizer: str) -> None:
     trial = Trainer(made(optimizer, width=5))
     whole, losses = trial.advance(trial.start(), sum(parts))
-    state, pieces = trial.start(), []
+    state, segments = trial.start(), []
     for steps in parts:
-        state, piece = trial.advance(State.from_bytes(state.to_bytes()), steps)
-        pieces.append(piece)
+        state, segment = trial.advance(State.from_bytes(state.to_bytes()), steps)
+        segments.append(segment)
     assert state.to_bytes() == whole.to_bytes()
-    assert np.array_equal(losses, np.concatenate(pieces))
+    assert np.array_equal(losses, np.concatenate(segments))
 
 
 @pytest.mark.parametrize("threads", [2, 5])

@@ -76,12 +76,12 @@ def test_two_advances_are_one(optimizer: str, target: str) -> None:
 def test_any_partition_of_the_steps_is_the_same_run(parts: list[int]) -> None:
     trial = Trainer(made("adam", "mlp"))
     whole, losses = trial.advance(trial.start(), sum(parts))
-    state, pieces = trial.start(), []
+    state, segments = trial.start(), []
     for steps in parts:
-        state, piece = trial.advance(state, steps)
-        pieces.append(piece)
+        state, segment = trial.advance(state, steps)
+        segments.append(segment)
     assert same(whole, state)
-    assert np.array_equal(losses, np.concatenate(pieces))
+    assert np.array_equal(losses, np.concatenate(segments))
 
 
 def test_a_thousand_steps_are_four_hundred_and_six_hundred() -> None:

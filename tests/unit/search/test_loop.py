@@ -31,7 +31,7 @@ from harmonic.execution.progress import RunProgress, SweepProgress
 from harmonic.results import record
 from harmonic.results.outcome import Outcome
 from harmonic.results.tables import STATUSES
-from harmonic.search.open_trial import Candidate, Replicate, plan
+from harmonic.search.open_trial import OpenTrial, Replicate, plan
 from harmonic.search.study import kept, load_study
 from harmonic.training.trainer import Trainer, no_callback, train
 from helpers import CommandLine, config, results
@@ -124,16 +124,16 @@ def test_two_trials_of_one_folder_end_in_a_line(harmonic_command: CommandLine) -
     assert load_runs(harmonic_command.folder / "s")["trial"].tolist() == [0, 1, 2]
 
 
-def candidate(values: list[float]) -> Candidate:
+def open_trial(values: list[float]) -> OpenTrial:
     """A trial whose replicates came to these values."""
     outcomes = [Outcome({"status": "complete", "gap": value}, {}) for value in values]
     replicates = [Replicate(seed, [], None, outcome) for seed, outcome in enumerate(outcomes)]
-    return Candidate(cast(Trial, None), {}, replicates, plan(1, None, len(values), one_by_one=False), ["gap"])
+    return OpenTrial(cast(Trial, None), {}, replicates, plan(1, None, len(values), one_by_one=False), ["gap"])
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=6))
 def test_any_values_have_a_mean_and_a_spread_or_none(values: list[float]) -> None:
-    one = candidate(values)
+    one = open_trial(values)
     (mean,), spread = one.results(), one.spread()
     if all(map(math.isfinite, values)):
         assert min(values) <= mean <= max(values) or np.isclose(mean, values[0], rtol=1e-15)
