@@ -11,9 +11,13 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import TrialState
+from optuna.pruners import BasePruner
+from optuna.samplers import RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from harmonic import load_runs
+from harmonic.search._rehearsal import TRIED
 from harmonic.search.study import kept, load_study
 from helpers import CommandLine
 
@@ -67,3 +71,21 @@ KEYS: dict[str, Any] = {
     "storage": None, "heartbeat": 1, "max_retries": 0, "max_failure_rate": 0.1, "timeout": None, "target": None,
     "patience": None, "allow_changes": False,
 }  # fmt: skip
+
+
+class Moody(RandomSampler):
+    """Works for trials of small and of large numbers."""
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: Any) -> Any:
+        if 2 < trial.number < TRIED:
+            raise ZeroDivisionError("not in the mood")
+        return super().sample_independent(study, trial, name, distribution)
+
+
+class MoodyPruner(BasePruner):
+    """Judges no trial of a study that has a name."""
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        if study.study_name == "s":
+            raise ZeroDivisionError(f"not trial {trial.number}")
+        return False

@@ -37,6 +37,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_key_of_a_search_is_explained() -> None:
+    import hydra_plugins.hydra_harmonic.config  # noqa: F401 - which stores it
+
     node = ConfigStore.instance().load("hydra/sweeper/harmonic.yaml").node
     assert isinstance(node, DictConfig)
     keys = [str(key) for key in node if not str(key).startswith("_")]

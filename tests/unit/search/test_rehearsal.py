@@ -6,13 +6,11 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.pruners import BasePruner
-from optuna.samplers import RandomSampler
-from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from harmonic.errors import ConfigError
-from harmonic.search._rehearsal import TRIED, try_out
+from harmonic.search._rehearsal import try_out
 from harmonic.search.settings import Settings
 from harmonic.search.space import Space
 from harmonic.search.study import load_study
@@ -86,29 +84,11 @@ def test_what_breaks_is_a_line(target: str, arguments: dict[str, Any], message: 
     assert len(str(refused.value).splitlines()) == 1
 
 
-class Moody(RandomSampler):
-    """Works for trials of small and of large numbers."""
-
-    def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: Any) -> Any:
-        if 2 < trial.number < TRIED:
-            raise ZeroDivisionError("not in the mood")
-        return super().sample_independent(study, trial, name, distribution)
-
-
-class MoodyPruner(BasePruner):
-    """Judges no trial of a study that has a name."""
-
-    def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        if study.study_name == "s":
-            raise ZeroDivisionError(f"not trial {trial.number}")
-        return False
-
-
 @pytest.mark.parametrize("moody", ["sampler", "pruner"])
 def test_what_breaks_in_the_midst_of_a_search_is_a_line_and_the_study_goes_on(
     harmonic_command: CommandLine, moody: str
 ) -> None:
-    target = {"sampler": "test_tryout.Moody", "pruner": "test_tryout.MoodyPruner"}[moody]
+    target = {"sampler": "studies.Moody", "pruner": "studies.MoodyPruner"}[moody]
     broken = (f"hydra.sweeper.{moody}._target_={target}", "training.evaluate_every=2")
     done = harmonic_command(*SEARCH, *SPACE, trials(5), *broken)
     assert done.code == 2
