@@ -126,7 +126,7 @@ class Cluster(Executor):
 
     def __init__(self, address: str | None, workers: int, section: Mapping[str, Any] | None, pauses: Pauses) -> None:
         self._address, self._workers, self._section, self._pauses = address, workers, section, pauses
-        self.callback = Ear(secrets.token_hex(8))
+        self.listener = Ear(secrets.token_hex(8))
         self._counted = (-COUNT_S, 0)
 
     @property
@@ -163,7 +163,7 @@ class Cluster(Executor):
             return
         client = self._client
         if client.status == "running":
-            client.run(end_sweep, self.callback.sweep, wait=False, on_error="ignore")
+            client.run(end_sweep, self.listener.sweep, wait=False, on_error="ignore")
             self._executor.shutdown(wait=False)
         del self._client
         self._leave(client)

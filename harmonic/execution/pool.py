@@ -158,7 +158,7 @@ class Pool(Generic[Key]):
         """What ends training where it can be ended: in this process, and where the executor has means of its own."""
         if isinstance(self._executor, ThreadPoolExecutor):
             return self._end_if_stopped
-        callback: Callback = getattr(self._executor, "callback", no_callback)
+        callback: Callback = getattr(self._executor, "listener", no_callback)
         return callback
 
     def _end_if_stopped(self, _step: int, _losses: NDArray[np.float64]) -> None:
