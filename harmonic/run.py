@@ -19,7 +19,6 @@ from typing import Any
 from harmonic.config.job_settings import UNCHANGED, RunContext
 from harmonic.config.schema import Config
 from harmonic.errors import ConfigError, RunFailed
-from harmonic.figures.files import draw
 from harmonic.results import environment, record, tables
 from harmonic.results.outcome import Outcome, failure
 from harmonic.results.record import Place
@@ -53,6 +52,8 @@ def execute(config: Config, place: Place, callback: Callback = no_callback) -> M
     if outcome.trace is not None:
         raise RunFailed(f"the run failed with {outcome.columns['error']}; its row is in '{place.table}'")
     if config.figures:
+        from harmonic.figures.files import draw  # matplotlib and pandas: training does not wait for them
+
         draw(config, place.folder)
     return {**entry.row, "dir": str(place.folder)}
 

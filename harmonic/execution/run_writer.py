@@ -20,7 +20,6 @@ from harmonic.config.schema import Config
 from harmonic.config.sweep_compose import Job, dump
 from harmonic.errors import RowsMissing
 from harmonic.execution.progress import PRINT_EVERY, summary
-from harmonic.figures.files import draw
 from harmonic.results import environment, record, tables
 from harmonic.results.outcome import Outcome
 from harmonic.results.record import Place
@@ -122,6 +121,8 @@ class RunWriter:
         if outcome.trace is not None:
             run.error = RuntimeError(outcome.columns["error"])
         if run.config.figures:
+            from harmonic.figures.files import draw  # matplotlib and pandas: most sweeps draw nothing
+
             self.flush()
             with run.job.settings.context(run.place.folder, collects=False)():
                 draw(run.config, run.place.folder)

@@ -52,7 +52,7 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     assert len(load_runs(elsewhere / "outputs")) == 4
     names = zipfile.ZipFile(wheel).namelist()
     assert "harmonic/conf/config.yaml" in names
-    assert {"harmonic/report/page.html.j2", "harmonic/report/vendor/dataTables.min.js"} <= set(names)
+    assert {"harmonic/reports/page.html.j2", "harmonic/reports/vendor/dataTables.min.js"} <= set(names)
     assert not [name for name in names if name.startswith(("tests", "conf", "sweeps"))]
 
 

@@ -187,10 +187,10 @@ def test_importing_harmonic_is_cheap() -> None:
 def test_training_begins_without_what_it_does_not_need(tmp_path: Path) -> None:
     heavy = "pandas", "matplotlib", "optuna", "torch._dynamo"
     code = (
-        "import sys; from harmonic import cli, progress; sys.argv[1:] = ['training.steps=2', 'figures=false'];"
+        "import sys; from harmonic.cli import application; from harmonic.execution import progress; sys.argv[1:] = ['training.steps=2', 'figures=false'];"
         f"progress.summary = lambda row: str(loaded); loaded = [];"
         f"progress.RunProgress.__call__ = lambda *_: loaded.extend(n for n in {heavy} if n in sys.modules);"
-        "cli.main()"
+        "application.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
