@@ -219,6 +219,16 @@ class Unwilling(Harmonic):
         return super().sample(generator)
 
 
+class Drawing(Harmonic):
+    """A law that counts how often it is drawn from."""
+
+    draws: ClassVar[int] = 0
+
+    def sample(self, generator: Generator) -> Sample:
+        type(self).draws += 1
+        return super().sample(generator)
+
+
 class Infinite(nn.Linear):
     """A module that is infinite in the corners of the plane, where no point of a sample lies."""
 

@@ -41,8 +41,11 @@ def task(composed: DictConfig) -> Any:
     from harmonic.execution.progress import RunProgress, say, summary
     from harmonic.results.record import Place, objective
     from harmonic.run import execute
+    from harmonic.training.trainer import forget
 
     config = schema.parse(composed)
+    if HydraConfig.get().job.env_set:
+        forget()  # what the check built, in another environment
     place, single = _place(Place), HydraConfig.get().mode == RunMode.RUN
     if config.figures is None:
         config.figures = single

@@ -19,7 +19,7 @@ from harmonic.errors import ConfigError
 from harmonic.training import models
 from harmonic.training.engines import State
 from harmonic.training.trainer import Trainer, train
-from helpers import config
+from helpers import CommandLine, Drawing, config
 
 OPTIMIZERS = {
     "sgd": {"_target_": "torch.optim.SGD", "lr": 1e-4},
@@ -248,3 +248,15 @@ def test_what_cannot_be_built_is_refused_before_training(section: str, values: d
 def test_the_devices_agree() -> None:
     cpu, gpu = (train(Trainer(config("training.engine=torch", f"training.device={d}"))) for d in ("cpu", "cuda"))
     assert gpu.curve.losses == pytest.approx(cpu.curve.losses, rel=1e-3)
+
+
+@pytest.mark.parametrize(("seeds", "draws"), [((), 2), (("model.seed=5",), 3), (("data.seed=3", "model.seed=3"), 2)])
+def test_a_run_is_built_once_and_draws_its_data_once(
+    harmonic_command: CommandLine, seeds: tuple[str, ...], draws: int
+) -> None:
+    """Its sample, the validation sample, and where the seeds are split the share that the model's stream skips."""
+    Drawing.draws = 0
+    counted = ("~data", "+data={_target_: helpers.Drawing, points: 30, scale: 3.0, noise: 0.1, seed: null}")
+    assert harmonic_command("training.steps=3", "figures=true", *counted, *seeds).code == 0
+    assert len(list(harmonic_command.folder.rglob("fit.png"))) == 1
+    assert Drawing.draws == draws
