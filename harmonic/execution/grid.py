@@ -22,7 +22,7 @@ from harmonic.execution.progress import SweepProgress
 from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter, verify_rows
 from harmonic.results import tables
 from harmonic.results.record import Place
-from harmonic.training.trainer import check
+from harmonic.training.check import check_buildable
 
 
 class Interrupted(KeyboardInterrupt):
@@ -57,7 +57,7 @@ def checked(one: Job, place: Place, here: bool = True) -> Run:
     try:
         config = parse_plain(one.config)
         with env_override(dict(one.settings.env)):
-            check(config, here)
+            check_buildable(config, here)
         return Run(one, config, place)
     except ConfigError as error:
         raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error

@@ -18,6 +18,7 @@ from rich.table import Column
 from rich.text import Text
 
 from harmonic.results.tables import STATUSES
+from harmonic.training.status import Status
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +179,7 @@ class SweepProgress:
     def _tally(self) -> str:
         rate = self._done / max(time.monotonic() - self._started, 1e-9) if self._done else 0
         counts = {"running": self._running, **self._counts}
-        others = [f"{count} {status}" for status, count in counts.items() if count and status != "complete"]
+        others = [f"{count} {status}" for status, count in counts.items() if count and status != Status.COMPLETE]
         return ", ".join([*others, f"{rate:.3g} {self._unit}/s"])
 
 
@@ -195,7 +196,7 @@ def close(console: Console, home: Path, statuses: Mapping[str, int], unit: str) 
         statuses: how many ended in each.
         unit: what is counted.
     """
-    total, diverged, failed = sum(statuses.values()), statuses.get("diverged", 0), statuses.get("failed", 0)
+    total, diverged, failed = sum(statuses.values()), statuses.get(Status.DIVERGED, 0), statuses.get(Status.FAILED, 0)
     if diverged > MANY * total:
         say(console, f"{diverged} of {total} {unit} diverged: try a lower optimizer.lr, or optimizer=adam")
     if failed:
@@ -206,9 +207,9 @@ def close(console: Console, home: Path, statuses: Mapping[str, int], unit: str) 
 def summary(row: Mapping[str, Any]) -> str:
     """One line on a finished run: its errors, or why it has none, and where it was written."""
     folder = shown(Path(row["dir"]))
-    if row["status"] in ("diverged", "failed"):
+    if row["status"] in (Status.DIVERGED, Status.FAILED):
         return f"{row['status']}: {row['error']} | {folder}"
-    if row["status"] == "pruned":
+    if row["status"] == Status.PRUNED:
         return f"pruned at step {row['steps']} | {folder}"
     return (
         f"final loss {row['final_loss']:.6g} | dense RMSE {row['dense_rmse']:.3g} | "

@@ -24,6 +24,7 @@ from harmonic.results.tables import (
     read_part,
     read_runs,
 )
+from harmonic.training.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,9 +97,9 @@ def _last_attempts(frame: pd.DataFrame, config: Sequence[str]) -> pd.DataFrame:
     """Without the runs that failed and were made again, as `read_rows` orders them: the same config in the same
     folder, though of another id."""
     again = frame[frame.duplicated("dir", keep=False)]
-    if not len(again) or not (again["status"] == "failed").any():
+    if not len(again) or not (again["status"] == Status.FAILED).any():
         return frame
-    again = again.assign(made=again["status"] != "failed").sort_values(["made", "started"])
+    again = again.assign(made=again["status"] != Status.FAILED).sort_values(["made", "started"])
     superseded = again[~again["made"] & again.duplicated(["dir", "trial", "seed", *config], keep="last")]
     return frame[~frame["run"].isin(superseded["run"])]
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from harmonic.results import tables
-from harmonic.training.trainer import Result
+from harmonic.training.result import Result
+from harmonic.training.status import Status
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Outcome:
         Args:
             identity: the columns `engine` and `started`.
         """
-        parameters = None if result.status == "diverged" else result.state.parameters
-        paused = result if result.status == "paused" else None
+        parameters = None if result.status is Status.DIVERGED else result.state.parameters
+        paused = result if result.status is Status.PAUSED else None
         columns = {**identity, **_columns(result)}
         return cls(columns, _curve(result), parameters, result=paused, environment=environment)
 
@@ -48,7 +49,7 @@ def failure(error: BaseException, identity: Mapping[str, Any] | None = None) -> 
     """The outcome of a run that raised."""
     identity = identity or {"started": datetime.now(UTC)}
     nothing: dict[str, Any] = {name: [] for name in tables.CURVE if name != "run"}
-    columns = {**identity, "status": "failed", "error": reason(error)}
+    columns = {**identity, "status": str(Status.FAILED), "error": reason(error)}
     return Outcome(columns, nothing, trace="".join(traceback.format_exception(error)))
 
 
@@ -60,7 +61,7 @@ def reason(error: BaseException) -> str:
 
 def _columns(result: Result) -> dict[str, Any]:
     columns = {
-        "status": result.status,
+        "status": str(result.status),
         "steps": result.state.step,
         "train_s": result.train_s,
         "error": result.error,

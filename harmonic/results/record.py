@@ -24,6 +24,7 @@ from harmonic.config.schema import Config
 from harmonic.errors import ConfigError, PlaceTaken
 from harmonic.results import model_file, tables
 from harmonic.results.outcome import Outcome
+from harmonic.training.status import Status
 
 ARGUMENTS = ("data", "model", "optimizer")  # sections that hold the arguments of a class
 RESERVED = (tables.FOLDER, "multirun.yaml")  # what a sweep writes into its folder
@@ -131,7 +132,7 @@ def find(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Map
         theirs = _said(tables.config_of(row))
         difference = _difference(theirs, ours)
         if difference is None:
-            return row if row["status"] != "failed" else None
+            return row if row["status"] != Status.FAILED else None
         other = other or difference
     if other is not None:
         rule = f"'{place.folder}' must be free or hold the same run"

@@ -23,8 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from harmonic.training.status import Status
+
 FOLDER = "table"
-STATUSES = ("complete", "pruned", "diverged", "failed")
+STATUSES = tuple(str(one) for one in Status if one is not Status.PAUSED)
 
 # The columns of every run, in the order of the table; its config stands between the two groups.
 IDENTITY = {
@@ -148,7 +150,7 @@ def read_rows(table: Path, prefix: str = "") -> list[dict[str, Any]]:
 def _counts_last(row: Mapping[str, Any]) -> tuple[bool, datetime]:
     """The order of runs that lie in one folder. Only what failed is made again; clocks are set back, so that the later
     start alone would not do."""
-    return row["status"] != "failed", row["started"]
+    return row["status"] != Status.FAILED, row["started"]
 
 
 def as_written(part: pa.Table) -> list[dict[str, Any]]:

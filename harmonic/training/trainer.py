@@ -15,45 +15,29 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from harmonic import data
-from harmonic.config.schema import Config, Training
+from harmonic.config.schema import Config
 from harmonic.data import regions
 from harmonic.data.base import Data, Sample, as_array
 from harmonic.data.regions import Regions
 from harmonic.errors import ConfigError, HarmonicError
 from harmonic.training import engines
 from harmonic.training.engines import State
+from harmonic.training.result import Errors, Result
+from harmonic.training.status import Status
 
-SECTIONS = 4096  # of a config that are remembered as sound
 KEPT = 8  # trainers: as many as runs are in training at once, and not more than a sweep's memory bears
 
 _built: dict[str, Trainer] = {}
 _building = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Errors:
-    """How a network does. loss: sum of squared residuals on its sample; the rest are RMSEs:
-    on a second noisy sample, and against the truth in the dense and in the sparse region."""
-
-    loss: float
-    valid_rmse: float
-    dense_rmse: float
-    sparse_rmse: float
-
-    @property
-    def gap(self) -> float:
-        """How many times worse the network is where it has to extrapolate."""
-        return self.sparse_rmse / self.dense_rmse if self.dense_rmse else math.nan
 
 
 class Trainer:
@@ -66,7 +50,7 @@ class Trainer:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.engine = engines.choose(config)
-        self.data, self.regions = _plane(json.dumps(config.data), config.region.mass)
+        self.data, self.regions = plane(json.dumps(config.data), config.region.mass)
         self.sample, self._parameter_stream = data.draw(config, self.data)
 
     @cached_property
@@ -101,7 +85,7 @@ class Trainer:
 
 
 @lru_cache(maxsize=16)
-def _plane(section: str, mass: float) -> tuple[Data, Regions]:
+def plane(section: str, mass: float) -> tuple[Data, Regions]:
     """The law and its regions, which all runs of one data config share; none of them writes to it."""
     law = data.build(json.loads(section))
     try:
@@ -133,75 +117,9 @@ def build(config: Config) -> Trainer:
 
 def forget() -> None:
     """Build anew what runs share: another environment may make something else of the same config."""
-    _plane.cache_clear()
+    plane.cache_clear()
     with _building:
         _built.clear()
-
-
-def check(config: Config, here: bool = True) -> None:
-    """Refuse what only building finds, as the start of a run does.
-
-    What was found sound once is not built again: many runs cost no more than their different sections.
-
-    Args:
-        here: whether the run will be trained on this machine, so that its device must be there.
-
-    Raises:
-        ConfigError: data, model or optimizer cannot be built as configured, or the engine cannot train them.
-    """
-    _check_data(_unseeded(config.data), config.region.mass)
-    training = asdict(config.training) | {"steps": 1, "evaluate_every": 1}
-    if not here and training["engine"] != "native" and training["device"].startswith("cuda"):
-        training |= {"engine": "torch", "device": "cpu"}  # which devices there are, only a worker knows
-    _check_network(_unseeded(config.model), json.dumps(config.optimizer), json.dumps(training))
-
-
-def _unseeded(section: Mapping[str, Any]) -> str:
-    """A section as text, without its seed: whether it can be built does not depend on that."""
-    return json.dumps({key: value for key, value in section.items() if key != "seed"})
-
-
-@lru_cache(maxsize=SECTIONS)
-def _check_data(section: str, mass: float) -> None:
-    law, _ = _plane(section, mass)
-    data.sample(law, data.stream(0))
-
-
-@lru_cache(maxsize=SECTIONS)
-def _check_network(model: str, optimizer: str, training: str) -> None:
-    config = Config(model=json.loads(model), optimizer=json.loads(optimizer), training=Training(**json.loads(training)))
-    engines.choose(config).start(config, data.stream(0))
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What training showed. losses[t]: the loss before update t, and last, after all of them.
-    errors: by step, where they were evaluated."""
-
-    losses: NDArray[np.float64]
-    errors: dict[int, Errors]
-
-
-@dataclass(frozen=True)
-class Result:
-    """A run as far as it has come. status: complete, paused (there are steps to go) or diverged;
-    losses: the loss before each update; evaluations: the errors by step, every `training.evaluate_every`;
-    errors: of the network as it stands, None where it diverged; train_s: seconds in steps alone."""
-
-    status: str
-    state: State
-    losses: NDArray[np.float64]
-    evaluations: dict[int, Errors]
-    errors: Errors | None
-    train_s: float
-    error: str | None = None
-
-    @property
-    def curve(self) -> Curve:
-        """The losses and errors on the way, with those of the network as it stands at the end."""
-        if self.errors is None:
-            return Curve(self.losses, self.evaluations)
-        return Curve(np.append(self.losses, self.errors.loss), self.evaluations | {self.state.step: self.errors})
 
 
 # Seconds of training between two calls of the callback, where steps are slow: how long an interrupt may
@@ -230,7 +148,7 @@ def train(
     """
     wanted, stride = trainer.config.training.steps, trainer.config.training.evaluate_every
     end = wanted if until is None else min(until, wanted)
-    resume_from = resume_from or Result("paused", trainer.start(), np.empty(0), {}, None, 0.0)
+    resume_from = resume_from or Result(Status.PAUSED, trainer.start(), np.empty(0), {}, None, 0.0)
     state, pieces, evaluations = resume_from.state, [resume_from.losses], dict(resume_from.evaluations)
     train_s, pace = resume_from.train_s, 1.0
     while state.step < end:
@@ -250,9 +168,9 @@ def train(
     errors, losses = trainer.evaluate(state), np.concatenate(pieces)
     if not math.isfinite(errors.loss):
         return _diverged(state, losses, evaluations, train_s)
-    return Result("complete" if end == wanted else "paused", state, losses, evaluations, errors, train_s)
+    return Result(Status.COMPLETE if end == wanted else Status.PAUSED, state, losses, evaluations, errors, train_s)
 
 
 def _diverged(state: State, losses: NDArray[np.float64], evaluations: dict[int, Errors], train_s: float) -> Result:
     error = f"the loss before step {state.step} is not finite"
-    return Result("diverged", state, losses, evaluations, None, train_s, error)
+    return Result(Status.DIVERGED, state, losses, evaluations, None, train_s, error)

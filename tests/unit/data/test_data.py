@@ -156,11 +156,11 @@ def test_whatever_a_law_of_ones_own_raises_or_gives_is_a_line(
     method: str, given: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "build", lambda _: Odd(method, given))
-    trainer._plane.cache_clear()
+    trainer.plane.cache_clear()
     with pytest.raises(ConfigError, match=message) as caught:
         trainer.Trainer(config())
     assert "\n" not in str(caught.value)
-    trainer._plane.cache_clear()
+    trainer.plane.cache_clear()
 
 
 @pytest.mark.parametrize("points", [-5, "many", 0.5])

@@ -23,7 +23,7 @@ from harmonic.errors import ConfigError
 from harmonic.execution.progress import SweepProgress
 from harmonic.search.study import load_study
 from harmonic.training import models, optimizers
-from harmonic.training.trainer import check
+from harmonic.training.check import check_buildable
 from helpers import CommandLine, Counted, config, files, results
 from process import Command, left_running
 
@@ -156,21 +156,21 @@ def test_what_is_sound_is_built_once_to_see_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(optimizers, "build", counting("optimizers", optimizers.build))
     monkeypatch.setattr(data, "sample", counting("data", data.sample))
     one = config("data.points=43", "optimizer=adam", "training.engine=torch", "model.width=11")
-    check(one)
+    check_buildable(one)
     first = dict(built)
     assert all(first.values())
     for seed in range(100):
         for steps in (7, 8):
-            check(replace(one, seed=seed, training=replace(one.training, steps=steps)))
+            check_buildable(replace(one, seed=seed, training=replace(one.training, steps=steps)))
     assert built == first
 
 
 def test_a_device_of_another_machine_is_that_ones_to_find() -> None:
-    check(config("training.device=cuda:9"), here=False)
+    check_buildable(config("training.device=cuda:9"), here=False)
     with pytest.raises(ConfigError, match="weight_decay"):
-        check(config("training.device=cuda:9", "+optimizer.weight_decay=-1"), here=False)
+        check_buildable(config("training.device=cuda:9", "+optimizer.weight_decay=-1"), here=False)
     with pytest.raises(ConfigError, match="only the CPU"):
-        check(config("training.device=cuda:9", "training.engine=native"), here=False)
+        check_buildable(config("training.device=cuda:9", "training.engine=native"), here=False)
 
 
 @pytest.mark.parametrize("size", ["0", "-2"])
