@@ -15,6 +15,7 @@ The names are imported on first use: `import harmonic` costs neither torch nor p
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+REFERENCES = ("harmonic.post",)  # modules of `harmonic.analysis.references` that come with harmonic
 __all__ = ["HarmonicError", "compare", "load_curves", "load_model", "load_runs"]
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""What predicting zero scores: the yardstick of an error, where a table tells what is true.
+"""What predicting zero scores: the baseline of an error, where a table says what is true.
 
-It tells so of harmonic's own law alone. A law of somebody else's is code that a table names, and reading one runs none.
+It says so of harmonic's own law alone. A law of somebody else's is code that a table names, and reading one runs none.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from harmonic.errors import ConfigError
 ALIKE = 1e-3  # relative difference of two errors below which a figure has one line for both
 
 
-def law(run: pd.Series) -> Harmonic | None:
-    """The law of a run's data, if it is harmonic's own."""
+def harmonic_law(run: pd.Series) -> Harmonic | None:
+    """The law of a run's data; None where it is not harmonic's own."""
     if run.get("data._target_") != HARMONIC_TARGET:
         return None
     try:
@@ -33,12 +33,12 @@ def law(run: pd.Series) -> Harmonic | None:
     return Harmonic(int(values["points"]), values["scale"], values["noise"])
 
 
-def evaluated(run: pd.Series) -> Regions | None:
-    """The regions that a run's errors were taken in, if its law is harmonic's own."""
-    known = law(run)
+def regions_of(run: pd.Series) -> Regions | None:
+    """The regions that a run's errors were taken in; None where its law is not harmonic's own."""
+    law = harmonic_law(run)
     try:
         mass = float(run["region.mass"])
-        return regions.build(known, mass) if known is not None and 0 < mass < 1 else None
+        return regions.build(law, mass) if law is not None and 0 < mass < 1 else None
     except (KeyError, TypeError, ValueError, OverflowError, ConfigError):  # of a table that somebody else made
         return None
 
@@ -51,12 +51,12 @@ def predicting_zero(runs: pd.DataFrame) -> tuple[float, float] | None:
     names = [name for name in ("data._target_", "data.scale", "region.mass") if name in runs]
     if runs.empty or len(names) < 3:
         return None
-    found = list[tuple[float, float]]()
+    errors = list[tuple[float, float]]()
     for index in runs[names].drop_duplicates().index:
-        where = evaluated(runs.loc[index])
-        if where is None:
+        found = regions_of(runs.loc[index])
+        if found is None:
             return None
-        found.append(where.errors(np.zeros(len(where.truth), np.float32)))
-        if not np.allclose(found[-1], found[0], rtol=ALIKE):
+        errors.append(found.errors(np.zeros(len(found.truth), np.float32)))
+        if not np.allclose(errors[-1], errors[0], rtol=ALIKE):
             return None
-    return found[0]
+    return errors[0]

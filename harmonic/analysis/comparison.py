@@ -53,20 +53,20 @@ def compare(
     """
     groups = _groups(runs, by, metric)
     usable = {name: _usable(group, metric) for name, group in groups.items()}
-    rows, apart = [], list[str]()
+    rows, reasons = [], list[str]()
     for a, b in combinations(groups, 2):
         first, second, count = usable[a], usable[b], len(groups[a]) + len(groups[b])
         if paired:
-            matched = _matched(first, second, by, metric)
+            matched = _pairing_columns(first, second, by, metric)
             pairs = first[[*matched, metric]].merge(second[[*matched, metric]], on=matched, suffixes=("_a", "_b"))
             if pairs.empty:
-                apart.append(_apart_by(first, second, matched, (a, b), metric))
+                reasons.append(_why_unpaired(first, second, matched, (a, b), metric))
             pair, used = _paired(pairs, metric), 2 * len(pairs)
         else:
             pair, used = _unpaired(first, second, metric), len(first) + len(second)
         rows.append({"a": a, "b": b, **pair, "left_out": count - used})
-    if len(apart) == len(rows):
-        raise TableError(apart[0] + _advice(runs, by, metric))
+    if len(reasons) == len(rows):
+        raise TableError(reasons[0] + _advice(runs, by, metric))
     return pd.DataFrame(rows)
 
 
@@ -125,7 +125,7 @@ def _by_replicate(runs: pd.DataFrame, metric: str) -> pd.Series:
     return runs.groupby(seeds, dropna=False, sort=False)[metric].mean().astype(float)
 
 
-def _matched(a: pd.DataFrame, b: pd.DataFrame, by: str, metric: str) -> list[str]:
+def _pairing_columns(a: pd.DataFrame, b: pd.DataFrame, by: str, metric: str) -> list[str]:
     """The columns in which the runs of a pair must agree: their seeds, and all that varies but for what `by` brings."""
     both = pd.concat([a, b])
     seeds = [name for name in REPLICATE if name in both]
@@ -140,22 +140,22 @@ def _matched(a: pd.DataFrame, b: pd.DataFrame, by: str, metric: str) -> list[str
     ]
 
 
-def _apart_by(a: pd.DataFrame, b: pd.DataFrame, matched: list[str], names: tuple[Any, Any], metric: str) -> str:
+def _why_unpaired(a: pd.DataFrame, b: pd.DataFrame, matched: list[str], names: tuple[Any, Any], metric: str) -> str:
     """The first column in which two groups have nothing in common, and what each has."""
     for name, runs in zip(names, (a, b), strict=True):
         if runs.empty:
             return f"runs to be compared must be complete and have a finite {metric}; of {name} none has"
     varying = [name for name in matched if len(pd.concat([a[name], b[name]]).unique()) > 1] or ["seed"]
-    said = "no combination of these in both"
+    reason = "no combination of these in both"
     for column in varying:
         ours, theirs = (
             list(dict.fromkeys(one[column].astype(object).where(one[column].notna(), "null"))) for one in (a, b)
         )
         if not set(ours) & set(theirs):
             texts = [", ".join(map(str, sorted(values, key=_order)[:SHOWN])) for values in (ours, theirs)]
-            said = f"{column} {texts[0]} of {names[0]} and {texts[1]} of {names[1]}"
+            reason = f"{column} {texts[0]} of {names[0]} and {texts[1]} of {names[1]}"
             break
-    return f"runs to be paired must share {', '.join(varying)}; got {said}: use paired=False"
+    return f"runs to be paired must share {', '.join(varying)}; got {reason}: use paired=False"
 
 
 def _order(value: Any) -> tuple[bool, Any]:
@@ -170,7 +170,7 @@ def _advice(runs: pd.DataFrame, by: str, metric: str) -> str:
     for name, sweep in runs.groupby("sweep", sort=False, observed=True):
         groups = [_usable(group, metric) for _, group in sweep.groupby(by, sort=False, observed=True)]
         for a, b in combinations(groups[:MOST], 2):
-            if not a.merge(b, on=_matched(a, b, by, metric)).empty:
+            if not a.merge(b, on=_pairing_columns(a, b, by, metric)).empty:
                 paired.append(str(name))
                 break
     return f", or one sweep that has pairs (runs[runs['sweep'] == '{paired[0]}'])" if paired else ""

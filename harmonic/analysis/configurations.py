@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,6 @@ MANY = 8  # values of a column beyond which it counts as a range, not as a choic
 LEAST = 3  # replicates below which a configuration is not compared with others that have more
 SPAN = 20  # ratio of the ends above which a range is on a log scale
 DEFAULT_METRIC = "valid_rmse"
-
-_SHORT = {
-    "optimizer._target_": "optimizer",
-    "model._target_": "model",
-    "data._target_": "data",
-    "optimizer.lr": "learning rate",
-}
 
 
 def config_columns(runs: pd.DataFrame) -> list[str]:
@@ -55,8 +47,8 @@ def objective(runs: pd.DataFrame) -> str:
     return objectives(runs)[0]
 
 
-def numbered(runs: pd.DataFrame) -> pd.Series:
-    """The number of each run's configuration: the same for runs that differ in their seeds only."""
+def config_ids(runs: pd.DataFrame) -> pd.Series:
+    """The id of each run's configuration, a number by the order of appearance; runs that differ in seeds share it."""
     columns = config_columns(runs)
     if not columns:
         return pd.Series(0, index=runs.index)
@@ -100,38 +92,38 @@ def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimi
         metric: column to rank by; None: the runs' objective.
 
     Returns:
-        Indexed by the configuration's number: `trial`, the config's columns, `mean`, `low`, `high` (Student's
+        Indexed by the configuration's id: `trial`, the config's columns, `mean`, `low`, `high` (Student's
         95 % interval of the metric's mean; missing of a single run), `n` (replicates that the mean is over),
         `complete`, `tried` (replicates that are complete, and all), `comparable`, and the means of the errors.
     """
     metric = metric or objective(runs)
-    numbers, seeds = numbered(runs.drop(columns=metric)), _replicates(runs)
+    ids, seeds = config_ids(runs.drop(columns=metric)), _replicates(runs)
     good = without_repeats(runs[(runs["status"] == "complete") & np.isfinite(runs[metric].astype(float))])
-    table = good.groupby(numbers[good.index])[["trial", *config_columns(runs)]].first()
+    table = good.groupby(ids[good.index])[["trial", *config_columns(runs)]].first()
     for name, one in (("complete", seeds[good.index]), ("tried", seeds)):
-        table[name] = one.groupby(numbers[one.index]).nunique().reindex(table.index)
+        table[name] = one.groupby(ids[one.index]).nunique().reindex(table.index)
     few = min(LEAST, int(np.median(table["complete"]))) if len(table) else 0
     table["comparable"] = (table["complete"] == table["tried"]) & (table["complete"] >= few)
-    level = good[numbers[good.index].map(table["comparable"]).astype(bool)]
-    owners = numbers[level.index].groupby(seeds[level.index]).nunique()
+    level = good[ids[good.index].map(table["comparable"]).astype(bool)]
+    owners = ids[level.index].groupby(seeds[level.index]).nunique()
     shared = owners.index[owners == table["comparable"].sum()]
     if len(shared) >= few:
         good = good.drop(index=level.index[~seeds[level.index].isin(shared)])
-    table = table.join(_means(good, numbers[good.index], metric))
+    table = table.join(_means(good, ids[good.index], metric))
     some = table["complete"].where(~table["comparable"], table["complete"].max())
     keys = table.assign(some=some, best=table["mean"] * (1 if best_is == "minimize" else -1))
     order = keys.sort_values(["comparable", "some", "best"], ascending=[False, False, True], kind="stable").index
     return table.loc[order]
 
 
-def _means(runs: pd.DataFrame, numbers: pd.Series, metric: str) -> pd.DataFrame:
+def _means(runs: pd.DataFrame, ids: pd.Series, metric: str) -> pd.DataFrame:
     """The mean of each configuration's metric, its interval, the number of runs, and the means of the errors."""
-    groups = runs.groupby(numbers)
+    groups = runs.groupby(ids)
     table = pd.DataFrame({"mean": groups[metric].mean(), "n": groups[metric].size()})
     values = runs.set_index([name for name in REPLICATE if name in runs])[metric].astype(float)
     ends = {
-        number: mean_interval(float(values.iloc[where].mean()), sources(values.iloc[where]))
-        for number, where in groups.indices.items()
+        one: mean_interval(float(values.iloc[where].mean()), sources(values.iloc[where]))
+        for one, where in groups.indices.items()
         if len(where) > 1
     }
     table[["low", "high"]] = pd.DataFrame.from_dict(ends, "index", float, ["low", "high"]).reindex(table.index)
@@ -148,7 +140,7 @@ def _replicates(runs: pd.DataFrame) -> pd.Series:
 
 def without_repeats(runs: pd.DataFrame, but_for: Sequence[str] = ()) -> pd.DataFrame:
     """The first of the runs that are the same in seeds and config (`but_for` some keys): one run done twice."""
-    alike = {"seeds": _replicates(runs), "number": numbered(runs.drop(columns=list(but_for), errors="ignore"))}
+    alike = {"seeds": _replicates(runs), "configuration": config_ids(runs.drop(columns=list(but_for), errors="ignore"))}
     return runs[~pd.DataFrame(alike).duplicated()]
 
 
@@ -157,27 +149,3 @@ def by_trial(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     groups = runs.dropna(subset=["trial"]).groupby("trial")
     status = groups["status"].agg(lambda values: max(values.astype(str), key=STATUSES.index))
     return pd.DataFrame({"status": status, metric: groups[metric].mean()}).reset_index()
-
-
-def short(column: str) -> str:
-    """A column's name as figures have it."""
-    return _SHORT.get(column, column.rpartition(".")[2].replace("_", " "))
-
-
-def shown(value: Any) -> str:
-    """A config's value as figures have it: a class by its name, a number to three digits."""
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return str(value).rpartition(".")[2] if isinstance(value, str) else str(value)
-
-
-def describe(row: pd.Series, columns: Sequence[str]) -> str:
-    """What distinguishes a configuration, in one line."""
-    parts = []
-    for name in columns:
-        value = row[name]
-        if pd.isna(value):
-            continue
-        is_name = isinstance(value, str) and not value.replace(".", "").isdigit()
-        parts.append(shown(value) if is_name else f"{short(name)} {shown(value)}")
-    return ", ".join(parts)

@@ -18,7 +18,7 @@ LEAST_OF_BAND = 39  # seeds of which the whole range holds another seed with a p
 
 
 def mean_interval(centre: float, parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """The 95 % interval of a mean whose variance is a sum, one part for each source of luck.
+    """The 95 % interval of a mean whose variance is a sum, one part for each source of variance.
 
     With the replicates as the only part it is Student's (Student, "The probable error of a mean", 1908); with
     two independent groups as parts it is Welch's ("The generalization of 'Student's' problem", 1947); the degrees of
@@ -42,7 +42,7 @@ def mean_interval(centre: float, parts: Sequence[NDArray[np.float64]]) -> tuple[
 
 
 def sources(values: pd.Series) -> list[NDArray[np.float64]]:
-    """The sources of luck in values over replicates, as `mean_interval` takes them.
+    """The sources of variance in values over replicates, as `mean_interval` takes them.
 
     Replicates that share nothing are one source. Where data.seed and model.seed are crossed, the replicates of one
     data.seed are no independent draws: then the means by either are a source of their own. (Their sum counts
@@ -62,7 +62,7 @@ def band(values: NDArray[np.float64], share: float = CONFIDENCE) -> NDArray[np.f
     """The borders (2, points) between which a share of the replicates lies, and another one as likely.
 
     They are the order statistics at (n + 1) p. Of fewer than `LEAST_OF_BAND` replicates no 95 % can be
-    told: their range is given, which `spread_name` calls so.
+    told: their range is given, which `band_name` calls so.
 
     Args:
         values: (replicates, points); missing ones are left out.
@@ -71,7 +71,7 @@ def band(values: NDArray[np.float64], share: float = CONFIDENCE) -> NDArray[np.f
     return borders
 
 
-def spread_name(counts: Collection[int]) -> str:
+def band_name(counts: Collection[int]) -> str:
     """What `band` gives of so many seeds, in words."""
     if min(counts) >= LEAST_OF_BAND:
         return "the band that holds 95 % of the seeds"

@@ -8,12 +8,14 @@ From a notebook::
 """
 
 from harmonic.figures.curves import learning
-from harmonic.figures.errors import BEYOND, dense_against_sparse, pareto_front, profile, strips
+from harmonic.figures.errors import BEYOND, dense_against_sparse, pareto_front, strips
+from harmonic.figures.image import encoded, picture, save
 from harmonic.figures.landscape import landscape
-from harmonic.figures.post import as_printed, bands, percentiles
+from harmonic.figures.profile import profile
 from harmonic.figures.run import curve, data, fit, grid_frame, maps, sample_frame, with_prediction
-from harmonic.figures.search import history, importances, slices
-from harmonic.figures.style import DENSE, NONE, OTHERS, SPARSE, encoded, picture, save
+from harmonic.figures.search import history, importances
+from harmonic.figures.slices import slices
+from harmonic.figures.style import DENSE, NONE, OTHERS, SPARSE
 
 __all__ = [
     "BEYOND",
@@ -21,8 +23,6 @@ __all__ = [
     "NONE",
     "OTHERS",
     "SPARSE",
-    "as_printed",
-    "bands",
     "curve",
     "data",
     "dense_against_sparse",
@@ -35,7 +35,6 @@ __all__ = [
     "learning",
     "maps",
     "pareto_front",
-    "percentiles",
     "picture",
     "profile",
     "sample_frame",

@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harmonic.errors import TableError
-from harmonic.figures._requirements import CURVES, need
-from harmonic.figures.style import WIDTH, band, ceiling, colours, columns, plain_ticks, styled
+from harmonic.figures.axes import draw_band, legend_columns, limit_losses, plain_ticks
+from harmonic.figures.requirements import CURVES, need
+from harmonic.figures.style import WIDTH, colours, styled
 
 CURVE = ("run", "step", "loss")
 POINTS = 200  # steps drawn of a curve
@@ -37,18 +38,20 @@ def learning(curves: pd.DataFrame, groups: pd.Series, share: float = 0.95) -> Fi
     figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.add_subplot()
     names = list(dict.fromkeys(groups.dropna()))
-    inks = colours(names)
+    colour_of = colours(names)
     tables = {name: by_step(curves[curves["run"].isin(groups.index[groups == name])]) for name in names}
     labels = {name: f"{name} ({len(losses)})" for name, losses in tables.items()}
     drawn = []
     for name, losses in tables.items():
-        borders = band(axes, losses.columns.to_numpy(float), losses.to_numpy(float), inks[name], labels[name], share)
+        borders = draw_band(
+            axes, losses.columns.to_numpy(float), losses.to_numpy(float), colour_of[name], labels[name], share
+        )
         drawn.append(pd.DataFrame(borders, columns=losses.columns))
     axes.set(yscale="log", xlabel="step", ylabel="loss: sum of squared residuals")
     if tables:
-        ceiling(axes, pd.concat(drawn).sort_index(axis=1))
+        limit_losses(axes, pd.concat(drawn).sort_index(axis=1))
     plain_ticks(axes)
-    figure.legend(loc="outside upper center", ncols=columns(labels.values()))
+    figure.legend(loc="outside upper center", ncols=legend_columns(labels.values()))
     return figure
 
 

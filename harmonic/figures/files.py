@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harmonic.config.schema import Config
+from harmonic.figures.image import save
 from harmonic.figures.run import curve, data, fit, grid_frame, sample_frame, with_prediction
-from harmonic.figures.style import save
 from harmonic.results.load import load_curves
 from harmonic.results.model_file import PARAMETERS_FILE, load_model
 from harmonic.training.trainer import build

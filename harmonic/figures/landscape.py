@@ -11,9 +11,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from harmonic.analysis.configurations import short
-from harmonic.figures._requirements import by_configuration, need_numbers
-from harmonic.figures.style import BAD, BEST, QUALITY, WIDTH, metric_name, plain_ticks, spans_decades, styled
+from harmonic.analysis.labels import column_label
+from harmonic.figures.axes import metric_label, plain_ticks, spans_decades
+from harmonic.figures.requirements import by_configuration, need_numbers
+from harmonic.figures.style import BAD, BEST, QUALITY, WIDTH, styled
 
 MANY = 200  # points that are drawn small
 FINE = 320  # cells of a map, on a side
@@ -54,8 +55,8 @@ def landscape(
     axes.margins(0.04)
     axes.set(xscale="log" if log[x] else "linear", yscale="log" if log[y] else "linear")
     plain_ticks(axes)
-    axes.set(xlabel=short(x), ylabel=short(y))
-    figure.colorbar(dots, ax=axes, label=metric_name(metric), extend="max" if less else "min")
+    axes.set(xlabel=column_label(x), ylabel=column_label(y))
+    figure.colorbar(dots, ax=axes, label=metric_label(metric), extend="max" if less else "min")
     figure.legend(loc="outside upper center", ncols=2)
     return figure
 

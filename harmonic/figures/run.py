@@ -7,18 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MultipleLocator
 from torch import nn
 
 from harmonic.data.base import Sample, as_array
-from harmonic.data.regions import EXTENT, RESOLUTION, Regions
+from harmonic.data.regions import EXTENT, Regions
 from harmonic.errors import TableError
-from harmonic.figures._requirements import CURVES, GRID, need, need_kind
-from harmonic.figures.style import ABSOLUTE, CONTOUR, DENSE, LOSS, SPARSE, VALUES, plain_ticks, styled
+from harmonic.figures.axes import plain_ticks
+from harmonic.figures.plane import border, border_handle, image, set_plane
+from harmonic.figures.requirements import CURVES, GRID, need, need_kind
+from harmonic.figures.style import ABSOLUTE, DENSE, LOSS, SPARSE, VALUES, styled
 
 
 def sample_frame(sample: Sample) -> pd.DataFrame:
@@ -63,12 +62,12 @@ def data(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
         points["x0"], points["x1"], c=points["y"], cmap=VALUES, vmin=-bound, vmax=bound, s=14,
         edgecolors="0.35", linewidths=0.3,
     )  # fmt: skip
-    _border(axes, grid, level)
-    _plane(axes)
+    border(axes, grid, level)
+    set_plane(axes)
     inside = (points[["x0", "x1"]].abs() <= EXTENT).all(axis=1).sum()
     axes.set_title(f"the sample: {inside} of {len(points)} points in view")
     figure.colorbar(dots, ax=axes, label="y")
-    figure.legend(handles=[_border_handle()], loc="outside lower center")
+    figure.legend(handles=[border_handle()], loc="outside lower center")
     return figure
 
 
@@ -90,22 +89,22 @@ def fit(points: pd.DataFrame, grid: pd.DataFrame, level: float) -> Figure:
     left, middle, right = figure.subplots(1, 3, sharey=True)
     bound = float(grid["truth"].abs().max())
     for axes, name in ((left, "truth"), (middle, "prediction")):
-        values = _image(axes, grid[name], VALUES, -bound, bound)
+        values = image(axes, grid[name], VALUES, -bound, bound)
         axes.set_title(name)
     beyond = "both" if float(grid["prediction"].abs().max()) > bound else "neither"
     figure.colorbar(values, ax=[left, middle], label="y", extend=beyond, pad=0.01)
     error = (grid["prediction"] - grid["truth"]).abs()
-    errors = _image(right, error, ABSOLUTE, 0, float(error.max()))
+    errors = image(right, error, ABSOLUTE, 0, float(error.max()))
     right.set_title("absolute error")
     figure.colorbar(errors, ax=right, label="|prediction - truth|", pad=0.02)
-    for axes, ink in ((left, "black"), (middle, "black"), (right, "white")):
-        axes.scatter(points["x0"], points["x1"], s=1.5, c=ink, alpha=0.45, linewidths=0)
-        _border(axes, grid, level, ink)
-        _plane(axes)
+    for axes, colour in ((left, "black"), (middle, "black"), (right, "white")):
+        axes.scatter(points["x0"], points["x1"], s=1.5, c=colour, alpha=0.45, linewidths=0)
+        border(axes, grid, level, colour)
+        set_plane(axes)
     for axes in (middle, right):
         axes.set_ylabel("")
     dots = Line2D([], [], ls="", marker="o", ms=2.5, color="black", label="samples")
-    figure.legend(handles=[dots, _border_handle()], loc="outside lower center", ncols=2)
+    figure.legend(handles=[dots, border_handle()], loc="outside lower center", ncols=2)
     return figure
 
 
@@ -153,37 +152,14 @@ def maps(grid: pd.DataFrame, columns: Mapping[str, str], level: float) -> Figure
     panels = figure.subplots(rows, count, sharex=True, sharey=True, squeeze=False)
     bound = float(grid["truth"].abs().max())
     for axes, (name, title) in zip(panels.flat, columns.items(), strict=False):
-        values = _image(axes, grid[name], VALUES, -bound, bound)
-        _border(axes, grid, level)
-        _plane(axes)
+        values = image(axes, grid[name], VALUES, -bound, bound)
+        border(axes, grid, level)
+        set_plane(axes)
         axes.label_outer()
         axes.set_title(title, fontsize=10)
     for axes in list(panels.flat)[len(columns) :]:
         axes.set_visible(False)
     beyond = max(float(grid[name].abs().max()) for name in columns) > bound
     figure.colorbar(values, ax=panels, label="y", extend="both" if beyond else "neither", shrink=0.9)
-    figure.legend(handles=[_border_handle()], loc="outside lower center")
+    figure.legend(handles=[border_handle()], loc="outside lower center")
     return figure
-
-
-def _image(axes: Axes, values: pd.Series, colours: str, low: float, high: float) -> AxesImage:
-    """A grid column as a picture with x0 across and x1 up."""
-    picture = values.to_numpy().reshape(RESOLUTION, RESOLUTION).T
-    extent = (-EXTENT, EXTENT, -EXTENT, EXTENT)
-    axes.grid(False)
-    return axes.imshow(picture, origin="lower", extent=extent, cmap=colours, vmin=low, vmax=high)
-
-
-def _border(axes: Axes, grid: pd.DataFrame, level: float, colour: str = CONTOUR) -> None:
-    x0, x1, density = (grid[name].to_numpy().reshape(RESOLUTION, RESOLUTION).T for name in ("x0", "x1", "density"))
-    axes.contour(x0, x1, density, levels=[level], colors=[colour], linewidths=1.5)
-
-
-def _plane(axes: Axes) -> None:
-    axes.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xlabel="x0", ylabel="x1", aspect="equal")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MultipleLocator(5))
-
-
-def _border_handle() -> Line2D:
-    return Line2D([], [], color=CONTOUR, lw=1.5, label="border of the dense region")

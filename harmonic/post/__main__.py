@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harmonic.analysis.configurations import numbered, ranked, shown
+from harmonic.analysis.configurations import config_ids, ranked
+from harmonic.analysis.labels import format_value
 from harmonic.errors import HarmonicError
 from harmonic.post import judge, label, replicates, summarize
 from harmonic.results.load import load_curves, load_runs
@@ -17,7 +18,7 @@ PARAMETERS = {"model.width": "width", "optimizer.lr": "lr"}
 ERRORS = ("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse")
 
 
-def show(table: pd.DataFrame) -> None:
+def print_losses(table: pd.DataFrame) -> None:
     """Print `summarize`'s table."""
     from rich import box
     from rich.console import Console
@@ -36,7 +37,7 @@ def show(table: pd.DataFrame) -> None:
     Console().print(grid)
 
 
-def show_best(runs: pd.DataFrame, sweep: pd.DataFrame, name: str) -> None:
+def print_best(runs: pd.DataFrame, sweep: pd.DataFrame, name: str) -> None:
     """Print a sweep's best configurations (by valid_rmse, mean over seeds) below the medians of the post's runs."""
     from rich import box
     from rich.console import Console
@@ -46,8 +47,8 @@ def show_best(runs: pd.DataFrame, sweep: pd.DataFrame, name: str) -> None:
     if table.empty:
         print(f"No run of {name} was completed, so that there is no best one to show.")
         return
-    numbers = numbered(sweep)
-    best = table.head(BEST).set_axis([_called(sweep[numbers == number]) for number in table.head(BEST).index])
+    ids = config_ids(sweep)
+    best = table.head(BEST).set_axis([_name(sweep[ids == one]) for one in table.head(BEST).index])
     mine = replicates(runs)
     groups = mine.groupby(label(mine), sort=False)
     # a network of somebody else's has no width, a table of somebody else's no learning rate
@@ -60,13 +61,13 @@ def show_best(runs: pd.DataFrame, sweep: pd.DataFrame, name: str) -> None:
         title = PARAMETERS.get(key, key.removesuffix("_rmse").replace("_", " "))
         grid.add_column(title, justify="right", no_wrap=True)
     for row_name, row in pd.concat([ours, best]).iterrows():
-        cells = [shown(row[key]) if not pd.isna(row[key]) else "" for key in parameters]
+        cells = [format_value(row[key]) if not pd.isna(row[key]) else "" for key in parameters]
         grid.add_row(str(row_name), *cells, f"{row[ERRORS[0]]:.1f}", *(f"{row[key]:.2f}" for key in ERRORS[1:]))
     Console().print(grid)
 
 
-def _called(runs: pd.DataFrame) -> str:
-    """A configuration by its trials."""
+def _name(runs: pd.DataFrame) -> str:
+    """A configuration's name, by its trials."""
     trials = sorted(set(runs["trial"].dropna()))
     if not trials:
         return f"run {runs['run'].iloc[0]}"
@@ -76,14 +77,14 @@ def _called(runs: pd.DataFrame) -> str:
 def main(path: str, *sweeps: str) -> None:
     """Print the comparison for the runs below a folder, and where their pictures are; then the best of sweeps."""
     runs, curves = load_runs(path), load_curves(path)
-    show(summarize(runs, curves))
+    print_losses(summarize(runs, curves))
     if (verdict := judge(runs, curves)) is not None:
         print(verdict, end="\n\n")
     pictures = sorted(picture for folder in runs["dir"] for picture in Path(folder).glob("*.png"))
     if pictures:
         print(f"{len(pictures)} pictures, one folder a run: the first is {pictures[0]}")
     for sweep in sweeps:
-        show_best(runs, load_runs(sweep), Path(sweep).resolve().name)
+        print_best(runs, load_runs(sweep), Path(sweep).resolve().name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
 """`python -m harmonic.reports`: the command `harmonic-report`."""
 
-from harmonic.cli.start import report
+import signal
+import sys
 
 if __name__ == "__main__":
-    report()
+    try:
+        from harmonic.reports import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harmonic.errors import HarmonicError
 from harmonic.figures import encoded
 from harmonic.reports.blocks import Figure, Grid, Section
-from harmonic.reports.page_folder import Place, remove_stale
+from harmonic.reports.page_folder import PageFolder, remove_stale
 from harmonic.results.tables import write_atomically
 
 STYLES = ("vendor/dataTables.dataTables.min.css", "vendor/columnControl.dataTables.min.css", "style.css")
@@ -28,15 +28,15 @@ _NUMBER = r"-?[\d.,]+(e[+-]?\d+)?"
 _FIGURES = re.compile(rf"{_NUMBER}( %| to {_NUMBER}| \({_NUMBER} to {_NUMBER}\))?")  # a number, or a range of them
 
 
-def write(place: Place, title: str, sections: Sequence[Section], table: dict[str, Any]) -> Path:
-    """Write a report and its figures into their place; the path of its page.
+def write(home: PageFolder, title: str, sections: Sequence[Section], table: dict[str, Any]) -> Path:
+    """Write a report and its figures into their folder; the path of its page.
 
     Pictures of the report that was there before are removed, but for those that somebody changed.
 
     Raises:
         HarmonicError: something is in the way.
     """
-    page, figures = place.page, place.figures
+    page, figures = home.page, home.figures
     if page.is_dir():
         raise HarmonicError(f"the report must be a file; '{page}' is a folder: choose another --output")
     if figures.exists() and not figures.is_dir():
@@ -45,14 +45,14 @@ def write(place: Place, title: str, sections: Sequence[Section], table: dict[str
     blocks = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
     contents = {f"{block.name}.png": encoded(block.image, "png") for block in blocks}
     pictures = {name: sha256(content).hexdigest() for name, content in contents.items()}
-    former = place.pictures()
-    place.note(former | pictures)  # of a report that is cut short, too, the next one knows the pictures
+    former = home.pictures()
+    home.note(former | pictures)  # of a report that is cut short, too, the next one knows the pictures
     for name, content in contents.items():
         write_atomically(figures / name, content)
     # a folder's name need not be UTF-8
     write_atomically(page, render(title, sections, table).encode(errors="backslashreplace"))
-    remove_stale(place, former, pictures)
-    place.note(pictures)
+    remove_stale(home, former, pictures)
+    home.note(pictures)
     return page
 
 

@@ -30,8 +30,9 @@ _PICTURE = re.compile(r"[\w-]+\.png")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A report's place. page, figures: its file and its folder; of: the folders it is made of, relative to its own."""
+class PageFolder:
+    """Where a report lies. page: its file; figures: the folder of its pictures; of: the folders it is made of, relative
+    to its own."""
 
     page: Path
     figures: Path
@@ -41,11 +42,7 @@ class Place:
         """The SHA-256 of each picture that an earlier report wrote here, by file name."""
         found = self._manifest().get("pictures")
         kept = found if isinstance(found, dict) else {}
-        return {
-            name: str(digest)
-            for name, digest in kept.items()
-            if _PICTURE.fullmatch(name) and len(os.fsencode(name)) <= BYTES
-        }
+        return {name: str(digest) for name, digest in kept.items() if _is_picture(name)}
 
     def is_taken(self, title: str) -> bool:
         """Whether something is here that this report must leave: the page of other folders, or a sweep."""
@@ -62,7 +59,7 @@ class Place:
         return found is None or unescape(found[1]) != title
 
     def note(self, pictures: Mapping[str, str]) -> None:
-        """Write down whose this place is."""
+        """Write the manifest: the folders that the page is made of, and its pictures."""
         content = {"of": sorted(self.of), "pictures": pictures}
         write_atomically(self.figures / MANIFEST, json.dumps(content, indent=1).encode())
 
@@ -78,8 +75,8 @@ def _is_picture(name: str) -> bool:
     return bool(_PICTURE.fullmatch(name)) and len(os.fsencode(name)) <= BYTES
 
 
-def place(paths: Sequence[Path], output: Path | None, title: str) -> Place:
-    """The place of the report of some folders: where theirs is already, else `report.html`, else a name made of theirs.
+def page_folder(paths: Sequence[Path], output: Path | None, title: str) -> PageFolder:
+    """Where the report of some folders lies: where theirs is already, else `report.html`, else a name made of theirs.
 
     Args:
         output: the report's folder; None: the only path, or the folder that all of them lie in.
@@ -91,24 +88,24 @@ def place(paths: Sequence[Path], output: Path | None, title: str) -> Place:
     folder = output or (paths[0] if len(set(apart)) == 1 else Path(os.path.commonpath(apart)))
     of = frozenset(os.path.relpath(path.resolve(), folder.resolve()) for path in paths)
     names = sorted({path.name for path in apart})
-    places = [Place(folder / f"{stem}.html", folder / stem, of) for stem in _stems(names, of)]
-    free = [one for one in places if not one.is_taken(title)]
+    homes = [PageFolder(folder / f"{stem}.html", folder / stem, of) for stem in _stems(names, of)]
+    free = [one for one in homes if not one.is_taken(title)]
     if not free:
-        taken = ", ".join(f"'{one.page}'" for one in places)
+        taken = ", ".join(f"'{one.page}'" for one in homes)
         raise HarmonicError(f"the report of these folders needs a free name; {taken} are others': choose an --output")
     return next((one for one in free if one.page.is_file()), free[0])
 
 
 def _stems(names: Sequence[str], of: frozenset[str]) -> Iterator[str]:
     yield STEM
-    told = re.sub(r"[^\w-]+", "-", "-".join([STEM, *names]))[:LONGEST].strip("-")
-    yield told
-    yield f"{told}-{sha256(os.fsencode(chr(0).join(sorted(of)))).hexdigest()[:8]}"
+    named = re.sub(r"[^\w-]+", "-", "-".join([STEM, *names]))[:LONGEST].strip("-")
+    yield named
+    yield f"{named}-{sha256(os.fsencode(chr(0).join(sorted(of)))).hexdigest()[:8]}"
 
 
-def remove_stale(place: Place, former: Mapping[str, str], pictures: Mapping[str, str]) -> None:
+def remove_stale(home: PageFolder, former: Mapping[str, str], pictures: Mapping[str, str]) -> None:
     """Remove the pictures of the former report that this one does not have, unless somebody changed them."""
     for name in former.keys() - pictures.keys():
-        path = place.figures / name
+        path = home.figures / name
         if path.is_file() and not path.is_symlink() and sha256(path.read_bytes()).hexdigest() == former[name]:
             path.unlink()

@@ -2,71 +2,66 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
-from numpy.typing import NDArray
 
-from harmonic import figures, post
-from harmonic.analysis.configurations import describe
-from harmonic.analysis.intervals import LEAST_OF_BAND, spread_name
-from harmonic.reports import networks
+from harmonic import figures
+from harmonic.analysis.intervals import LEAST_OF_BAND, band_name
+from harmonic.analysis.labels import describe
+from harmonic.analysis.references import Prediction, reference_of, references
+from harmonic.errors import HarmonicError
 from harmonic.reports.blocks import Block, Figure, Section, Text
-from harmonic.reports.report_data import Sweep
+from harmonic.reports.networks import NoParameters, Plane, grid_errors, plane_of, predicted
+from harmonic.reports.report_data import SweepData
 
-REFERENCE = "post_deep"  # of the post's configurations the one that fits best
 SEEDS = LEAST_OF_BAND  # networks of a configuration that are evaluated
 
 
-def planes(sweep: Sweep) -> Section | None:
+def networks_section(sweep: SweepData) -> Section | None:
     """Prediction maps on one colour scale, and the error away from the centre."""
-    table = sweep.ranking
-    if table.empty:
+    if sweep.ranking.empty:
         return None
-    plane = networks.plane(sweep.runs)
+    plane = plane_of(sweep.runs)
     if plane is None:
-        return _none("the runs do not share one law and one dense region, or their law is not harmonic's own")
-    groups = _groups(sweep, table)
-    blocks: list[Block] = []
-    reference = None
-    if networks.is_posts(sweep.runs) and not post.is_posts_own(sweep.runs):
-        reference = networks.post_predicted(REFERENCE, plane.grid)
-    maps = _maps(sweep, groups, plane, reference)
-    if maps is None:
-        return _none("the trained parameters are not in the folders of all runs that would be shown")
-    blocks.append(maps)
-    few = {name: runs.head(SEEDS) for name, runs in groups.items()}
-    errors = networks.errors(few, plane, {} if reference is None else {REFERENCE: reference})
+        return _without_maps("the runs do not share one law and one dense region, or their law is not harmonic's own")
+    groups, others = _groups(sweep), _reference_predictions(sweep, plane)
+    try:
+        maps = _maps(sweep, groups, plane, others)
+    except NoParameters:
+        return _without_maps("the trained parameters are not in the folders of all runs that would be shown")
+    except HarmonicError as error:
+        return _without_maps(str(error))
+    errors, left_out = grid_errors({name: runs.head(SEEDS) for name, runs in groups.items()}, plane, others)
+    blocks: list[Block] = [maps]
     for along, border in (("distance", plane.border), ("density", plane.level)):
         drawing = figures.profile(errors, along, border)
-        means = (
-            errors[errors["distance"] > plane.border]
-            .groupby("group", sort=False)["error"]
-            .agg(lambda e: float((e**2).mean() ** 0.5))
-        )
-        parts = "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
         word = "distance from the centre" if along == "distance" else "sampling density"
-        counts = [errors.loc[errors["group"] == name, "run"].nunique() for name in few]
-        seeds = max(counts)
-        over = f"median and {spread_name(counts)} (at most {seeds})" if seeds > 1 else "one seed each"
-        caption = f"RMSE of the points at the same {word}: {over}" + _alone(reference is not None and seeds > 1)
-        blocks.append(Figure(f"{sweep.stem}-{along}", drawing, f"RMSE against {word}. {parts}.", caption))
+        alt = f"RMSE against {word}. {_errors_beyond(errors, plane)}."
+        caption = f"RMSE of the points at the same {word}: {_seeds(errors, list(groups), others)}"
+        blocks.append(Figure(f"{sweep.stem}-{along}", drawing, alt, caption))
+    if left_out:
+        blocks.append(Text(f"Without {len(left_out)} networks that cannot be evaluated: {left_out[0]}."))
     return Section("The networks", blocks, within=True)
 
 
-def _none(reason: str) -> Section:
+def _without_maps(reason: str) -> Section:
     return Section("The networks", [Text(f"There are no maps: {reason}.")], within=True)
 
 
-def _alone(reference: bool) -> str:
-    return f"; {REFERENCE} is its seed 0." if reference else "."
+def _reference_predictions(sweep: SweepData, plane: Plane) -> list[Prediction]:
+    """The best network of each reference that these runs may be compared with and are not of themselves."""
+    own = reference_of(sweep.runs)
+    fitting = [one for one in references() if own is None and one.shares_data(sweep.runs)]
+    return [found for one in fitting if (found := one.predict(plane.grid)) is not None]
 
 
-def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The runs of the best and the worst configuration; of a sweep of the post's, those of its three."""
-    labels = post.label(sweep.runs)
-    if labels.notna().all():
-        named = labels.where(sweep.runs["status"] == "complete")
-        return {name: sweep.runs[named == name] for name in post.EXPERIMENTS if (named == name).any()}
+def _groups(sweep: SweepData) -> dict[str, pd.DataFrame]:
+    """The runs of the best and the worst configuration; of a sweep of a reference's, those of each of its own."""
+    if (own := reference_of(sweep.runs)) is not None:
+        labels = own.label(sweep.runs).where(sweep.runs["status"] == "complete")
+        return {name: sweep.runs[labels == name] for name in own.markers if (labels == name).any()}
+    table = sweep.ranking
     groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": sweep.runs_of(int(table.index[0]))}
     table = table[table["comparable"]] if table["comparable"].any() else table
     if len(table) > 1:
@@ -74,19 +69,14 @@ def _groups(sweep: Sweep, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return groups
 
 
-def _maps(
-    sweep: Sweep, groups: dict[str, pd.DataFrame], plane: networks.Plane, reference: NDArray[np.float32] | None
-) -> Figure | None:
+def _maps(sweep: SweepData, groups: Mapping[str, pd.DataFrame], plane: Plane, others: Sequence[Prediction]) -> Figure:
     grid, titles = plane.grid.copy(), {"truth": "truth"}
     for number, (name, runs) in enumerate(groups.items()):
-        prediction = networks.predicted(runs.iloc[0], grid)
-        if prediction is None:
-            return None
-        grid[f"prediction {number}"] = prediction
+        grid[f"prediction {number}"] = predicted(runs.iloc[0], grid)
         titles[f"prediction {number}"] = _wrapped(f"{name}, seed {runs['seed'].iloc[0]}")
-    if reference is not None:
-        grid["post"] = reference
-        titles["post"] = f"{REFERENCE}, seed 0"
+    for number, other in enumerate(others):
+        grid[f"reference {number}"] = other.y
+        titles[f"reference {number}"] = f"{other.configuration}, seed {other.seed}"
     errors = {
         titles[name]: float(((grid[name] - grid["truth"]) ** 2).mean() ** 0.5) for name in titles if name != "truth"
     }
@@ -94,9 +84,25 @@ def _maps(
         f"{name.replace(chr(10), ' ')}: RMSE {value:.2g} over the whole square" for name, value in errors.items()
     )
     caption = "The truth and the predictions on [-10, 10] x [-10, 10], all on the colour scale of the truth."
-    if len(groups) > 1 and not post.is_posts_own(sweep.runs):
+    if len(groups) > 1 and reference_of(sweep.runs) is None:
         caption += f" Best and worst by {sweep.metric}, of the configurations that are compared."
     return Figure(f"{sweep.stem}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
+
+
+def _errors_beyond(errors: pd.DataFrame, plane: Plane) -> str:
+    """The RMSE of each group outside the dense region, in words."""
+    outside = errors[errors["distance"] > plane.border].groupby("group", sort=False)["error"]
+    means = outside.agg(lambda e: float((e**2).mean() ** 0.5))
+    return "; ".join(f"{name}: {value:.2g} beyond the border" for name, value in means.items())
+
+
+def _seeds(errors: pd.DataFrame, groups: Sequence[str], others: Sequence[Prediction]) -> str:
+    """How many networks a line is of, and what is around it, in words."""
+    counts = [errors.loc[errors["group"] == name, "run"].nunique() for name in groups]
+    if max(counts) == 1:
+        return "one seed each."
+    alone = "".join(f"; {one.configuration} is its seed {one.seed}" for one in others)
+    return f"median and {band_name(counts)} (at most {max(counts)}){alone}."
 
 
 def _wrapped(title: str, width: int = 32) -> str:

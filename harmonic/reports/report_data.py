@@ -1,4 +1,4 @@
-"""What lies in the folders that a report is asked of: runs, curves, and what each sweep was asked."""
+"""The data of a report: the runs and curves below its folders, by sweep, with the specification of each."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import TypeVar
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from harmonic.analysis.configurations import config_columns, numbered, objectives, ranked, swept, without_repeats
+from harmonic.analysis.configurations import config_columns, config_ids, objectives, ranked, swept, without_repeats
 from harmonic.errors import TableError
 from harmonic.reports import sweep_spec
-from harmonic.reports.sweep_spec import Asked
+from harmonic.reports.sweep_spec import SweepSpec
 from harmonic.results import environment
 from harmonic.results.load import load_curves, load_runs
 from harmonic.results.tables import FOLDER, FRONT
@@ -31,17 +31,17 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepData:
     """The runs of one sweep, or the single runs. home: its folder, None of single runs; runs, curves: as
-    loaded; fresh: the runs of its best from fresh seeds, where it has any; asked: what it was asked, where that is
-    known."""
+    loaded; fresh: the runs of its best from fresh seeds, where it has any; spec: its specification, empty where it
+    is not known."""
 
     name: str
     home: Path | None
     runs: pd.DataFrame
     curves: pd.DataFrame
     fresh: pd.DataFrame | None = None
-    asked: Asked = field(default_factory=Asked)
+    spec: SweepSpec = field(default_factory=SweepSpec)
 
     @property
     def metric(self) -> str:
@@ -54,7 +54,7 @@ class Sweep:
     @property
     def directions(self) -> list[str]:
         """Of each objective: minimize or maximize."""
-        given = self.asked.search.directions if self.asked.search is not None else ("minimize",)
+        given = self.spec.search.directions if self.spec.search is not None else ("minimize",)
         return list(given) if len(given) == len(self.objectives) else [given[0]] * len(self.objectives)
 
     @property
@@ -63,16 +63,16 @@ class Sweep:
 
     @cached_property
     def front(self) -> list[int]:
-        """The numbers of the configurations of a search's Pareto front, as far as the table knows it."""
+        """The ids of the configurations of a search's Pareto front, as far as the table knows it."""
         if FRONT not in self.runs:
             return []
         marked = self.runs[self.runs[FRONT].fillna(value=False).astype(bool)]
-        return [int(number) for number in self.ranking.index if number in set(numbered(self.runs)[marked.index])]
+        return [int(one) for one in self.ranking.index if one in set(config_ids(self.runs)[marked.index])]
 
     @cached_property
     def parameters(self) -> list[str]:
         """The columns that tell its configurations apart."""
-        return swept(self.runs, [key for key in self.asked.space if key in self.runs])
+        return swept(self.runs, [key for key in self.spec.space if key in self.runs])
 
     @property
     def stem(self) -> str:
@@ -87,7 +87,7 @@ class Sweep:
 
     def runs_of(self, configuration: int) -> pd.DataFrame:
         """The complete runs of one configuration, one of each seed."""
-        runs = self.runs[(numbered(self.runs) == configuration) & (self.runs["status"] == "complete")]
+        runs = self.runs[(config_ids(self.runs) == configuration) & (self.runs["status"] == "complete")]
         return without_repeats(runs).sort_values("seed")
 
     @property
@@ -96,16 +96,16 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """All that a report is made of. notes: what was left out, and why."""
 
     runs: pd.DataFrame
     curves: pd.DataFrame
-    sweeps: Sequence[Sweep]
+    sweeps: Sequence[SweepData]
     notes: Sequence[str]
 
 
-def gather(paths: Sequence[Path]) -> Material:
+def gather(paths: Sequence[Path]) -> ReportData:
     """Read all runs below some folders.
 
     Raises:
@@ -128,9 +128,10 @@ def gather(paths: Sequence[Path]) -> Material:
     homes = runs["dir"].map(_home)
     names = _names(runs["sweep"], homes)
     sweeps = [
-        _sweep(name, runs[names == name], steps, homes[names == name].iloc[0], notes) for name in dict.fromkeys(names)
+        _sweep_data(name, runs[names == name], steps, homes[names == name].iloc[0], notes)
+        for name in dict.fromkeys(names)
     ]
-    return Material(runs.assign(sweep=names), steps, sweeps, list(dict.fromkeys(notes)))
+    return ReportData(runs.assign(sweep=names), steps, sweeps, list(dict.fromkeys(notes)))
 
 
 def _joined(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -173,14 +174,14 @@ def _names(sweeps: pd.Series, homes: pd.Series) -> pd.Series:
     return named
 
 
-def _sweep(name: str, runs: pd.DataFrame, curves: pd.DataFrame, home: str, notes: list[str]) -> Sweep:
+def _sweep_data(name: str, runs: pd.DataFrame, curves: pd.DataFrame, home: str, notes: list[str]) -> SweepData:
     runs = _without_empty(runs).reset_index(drop=True)
     mine = curves[curves["run"].isin(runs["run"])]
     if name == SINGLES:
-        return Sweep(name, None, runs, mine)
+        return SweepData(name, None, runs, mine)
     folder = Path(home)
     fresh = _noting(notes, partial(load_runs, folder / SUBFOLDER)) if (folder / SUBFOLDER / FOLDER).is_dir() else None
-    return Sweep(name, folder, runs, mine, fresh, _noting(notes, partial(sweep_spec.read, folder)) or Asked())
+    return SweepData(name, folder, runs, mine, fresh, _noting(notes, partial(sweep_spec.read, folder)) or SweepSpec())
 
 
 def _without_empty(runs: pd.DataFrame) -> pd.DataFrame:

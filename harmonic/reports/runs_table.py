@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harmonic.analysis.configurations import REPLICATE, short
-from harmonic.reports.best_configurations import commands
-from harmonic.reports.report_data import Material
+from harmonic.analysis.configurations import REPLICATE
+from harmonic.analysis.labels import column_label
+from harmonic.reports.commands import commands
+from harmonic.reports.report_data import ReportData
 
 BEFORE = ("sweep", "trial", *REPLICATE, "status")
 AFTER = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "steps", "train_s", "engine", "error")
 
 
-def everything(material: Material, folder: Path) -> dict[str, Any]:
+def runs_table(data: ReportData, folder: Path) -> dict[str, Any]:
     """Columns (title, kind, wide) and rows of all runs; `folder` is that of the report, which links are relative to."""
-    runs = material.runs
-    swept = list(dict.fromkeys(name for sweep in material.sweeps for name in sweep.parameters))
+    runs = data.runs
+    swept = list(dict.fromkeys(name for sweep in data.sweeps for name in sweep.parameters))
     names = [name for name in (*BEFORE, *swept, *AFTER) if name in runs and runs[name].notna().any()]
     columns = [_column(runs, name) for name in names]
     columns += [{"title": "folder", "kind": "link", "wide": False}, {"title": "command", "kind": "text", "wide": True}]
@@ -31,7 +32,7 @@ def everything(material: Material, folder: Path) -> dict[str, Any]:
 def _column(runs: pd.DataFrame, name: str) -> dict[str, Any]:
     values = runs[name]
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    title = name if name in REPLICATE else short(name)
+    title = name if name in REPLICATE else column_label(name)
     return {"title": title, "kind": "num" if numeric else "text", "wide": False}
 
 

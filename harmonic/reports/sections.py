@@ -1,51 +1,60 @@
-"""The order in which a report tells what it has."""
+"""The sections of a report, in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
-from harmonic.post import is_posts_own
-from harmonic.reports.best_configurations import best
+from harmonic.analysis.references import reference_of, references
+from harmonic.reports.best_configurations import best_section
 from harmonic.reports.blocks import Section, Text
-from harmonic.reports.exploration import landscape, training
-from harmonic.reports.overview import comparison, overview
-from harmonic.reports.predictions import planes
-from harmonic.reports.report_data import Material, Sweep
-from harmonic.reports.reproduction import reproduction
-from harmonic.reports.single import single
-from harmonic.reports.summary import asked
+from harmonic.reports.error_comparison import comparison_section
+from harmonic.reports.exploration import swept_section, training_section
+from harmonic.reports.overview import overview_section
+from harmonic.reports.predictions import networks_section
+from harmonic.reports.report_data import ReportData, SweepData
+from harmonic.reports.single_run import single_run_section
+from harmonic.reports.summary import summary_section
 
 
-def story(material: Material, step: Callable[[str], None], detailed: int) -> list[Section]:
-    """All sections that fit.
+@runtime_checkable
+class Reporting(Protocol):
+    """What a reference (`harmonic.analysis.references.Reference`) has that adds sections of its own to a report."""
+
+    def sections(self, data: ReportData) -> Sequence[Section]:
+        """Its sections, which say what training its own configurations shows; none where they are not among the
+        runs."""
+
+
+def sections(data: ReportData, step: Callable[[str], None], detailed: int) -> list[Section]:
+    """All sections that fit the data.
 
     Args:
-        step: told what is being done.
-        detailed: most sweeps with sections of their own.
+        step: called with what is being done, in words.
+        detailed: how many sweeps have sections of their own.
     """
-    told = [overview(material)]
-    if len(material.runs) == 1:
-        return [*told, *single(material)]
+    found = [overview_section(data)]
+    if len(data.runs) == 1:
+        return [*found, single_run_section(data)]
     step("comparing")
-    told.append(comparison(material))
-    if (post := reproduction(material)) is not None:
-        told.append(post)
-    for sweep in material.sweeps[:detailed]:
+    found.append(comparison_section(data))
+    for reference in references():
+        if isinstance(reference, Reporting):
+            found += reference.sections(data)
+    for sweep in data.sweeps[:detailed]:
         step(f"looking at {sweep.name}")
-        told += _of(sweep)
-    if len(material.sweeps) > detailed:
-        rest = ", ".join(sweep.name for sweep in material.sweeps[detailed:])
-        told.append(
-            Section(
-                "Other sweeps",
-                [Text(f"A report shows {detailed} sweeps one by one; these are in the table below: {rest}.")],
-            )
-        )
-    return told
+        found += _sections_of(sweep)
+    if len(data.sweeps) > detailed:
+        rest = ", ".join(sweep.name for sweep in data.sweeps[detailed:])
+        text = f"A report shows {detailed} sweeps one by one; these are in the table below: {rest}."
+        found.append(Section("Other sweeps", [Text(text)]))
+    return found
 
 
-def _of(sweep: Sweep) -> list[Section]:
+def _sections_of(sweep: SweepData) -> list[Section]:
     """All sections of one sweep that fit what it holds."""
-    # the post's own configurations have a section of their own for what training them shows
-    shown = [planes(sweep)] if is_posts_own(sweep.runs) else [landscape(sweep), training(sweep), planes(sweep)]
-    return [asked(sweep), best(sweep), *(one for one in shown if one is not None)]
+    found = [summary_section(sweep), best_section(sweep)]
+    more = [swept_section, training_section, networks_section]
+    if isinstance(reference_of(sweep.runs), Reporting):
+        more = [networks_section]  # the reference's own sections show the rest
+    return found + [section for make in more if (section := make(sweep)) is not None]

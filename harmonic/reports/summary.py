@@ -1,4 +1,4 @@
-"""What was asked of a sweep, at what cost, and what failed."""
+"""A sweep in facts: what was asked of it, at what cost, and what failed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from harmonic.reports.blocks import Block, Facts, Grid, Section
-from harmonic.reports.report_data import Sweep
+from harmonic.reports.report_data import SweepData
 
 
-def asked(sweep: Sweep) -> Section:
+def summary_section(sweep: SweepData) -> Section:
     """What was asked, at what cost, and what failed."""
-    runs, was, facts = sweep.runs, sweep.asked, dict[str, str]()
-    if was.config:
-        named = ["-m"] if was.config == "config" else ["-cn", was.config]
-        facts["last command"] = shlex.join(["harmonic", *named, *was.overrides])
-    facts |= was.space
-    if (search := was.search) is not None:
+    runs, spec, facts = sweep.runs, sweep.spec, dict[str, str]()
+    if spec.config:
+        named = ["-m"] if spec.config == "config" else ["-cn", spec.config]
+        facts["last command"] = shlex.join(["harmonic", *named, *spec.overrides])
+    facts |= spec.space
+    if (search := spec.search) is not None:
         facts["objective"] = ", ".join(
             f"{direction} {name}" for direction, name in zip(sweep.directions, sweep.objectives, strict=True)
         )
@@ -71,12 +71,12 @@ def failures(runs: pd.DataFrame) -> list[list[str]]:
     rows = []
     for cause, numbers in causes.groupby(causes).groups.items():
         first = bad.loc[numbers[0]]
-        rows.append([str(cause), str(len(numbers)), f"{first['error']} ({name(first)})"])
+        rows.append([str(cause), str(len(numbers)), f"{first['error']} ({run_name(first)})"])
     return sorted(rows, key=lambda row: -int(row[1]))
 
 
-def name(run: pd.Series) -> str:
-    """How a run is called: its trial and seed, or its id."""
+def run_name(run: pd.Series) -> str:
+    """A run's name: its trial and seed, or its id."""
     if pd.isna(run["trial"]):
         return f"run {run['run']}, seed {run['seed']}"
     return f"trial {run['trial']}, seed {run['seed']}"

@@ -1,4 +1,4 @@
-"""What a sweep was asked, as Hydra noted it in the sweep's folder.
+"""The specification of a sweep, as Hydra noted it in the sweep's folder: its config, overrides, space and budget.
 
 The note is a file like any other and may hold anything; here its shape is checked, so that what makes a page
 of it need not.
@@ -24,7 +24,7 @@ Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSpec:
     """What a search has beside its space. sampler, pruner: class and arguments; directions: of the objectives."""
 
     n_trials: str
@@ -35,56 +35,56 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SweepSpec:
     """config: name of the sweep file; overrides: those of the command line; space: the range of each swept key
     as it was written; search: None of a grid."""
 
     config: str = ""
     overrides: tuple[str, ...] = ()
     space: Mapping[str, str] = field(default_factory=dict)
-    search: Search | None = None
+    search: SearchSpec | None = None
 
 
-def read(home: Path) -> Asked:
-    """What the sweep in this folder was asked.
+def read(home: Path) -> SweepSpec:
+    """The specification of the sweep in this folder.
 
     Raises:
         TableError: the note is not there, is no YAML, or is not of the shape that Hydra gives it.
     """
     path = home / FILE
     try:
-        return _understood(yaml.safe_load(path.read_bytes()))
+        return _parse(yaml.safe_load(path.read_bytes()))
     except (OSError, ValueError, RecursionError, yaml.YAMLError, TableError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise TableError(f"left out '{path}': {reason}; what was asked is not known") from error
 
 
-def _understood(content: object) -> Asked:
+def _parse(content: object) -> SweepSpec:
     if not isinstance(content, dict) or not isinstance(hydra := content.get("hydra"), dict):
         raise TableError("it must hold a section named hydra")
-    sweeper, job, overrides = (_part(hydra, name, dict, {}) for name in ("sweeper", "job", "overrides"))
-    given = [_part(overrides, name, list, []) for name in ("hydra", "task")]
+    sweeper, job, overrides = (_value(hydra, name, dict, {}) for name in ("sweeper", "job", "overrides"))
+    given = [_value(overrides, name, list, []) for name in ("hydra", "task")]
     for text in (one for part in given for one in part):
         if not isinstance(text, str):
             raise TableError(f"an override must be text; got {_short(text)}")
-    params = {str(key): str(value) for key, value in _part(sweeper, "params", dict, {}).items()}
+    params = {str(key): str(value) for key, value in _value(sweeper, "params", dict, {}).items()}
     space = {key.lstrip("+"): value for key, value in (params | _ranges(given[1])).items()}
     # which of Hydra's modes it was goes without saying
     words = [_without_password(text) for text in (*given[1], *given[0]) if not text.startswith("hydra.mode=")]
     search = _search(sweeper) if "n_trials" in sweeper else None
-    return Asked(_part(job, "config_name", str, ""), tuple(words), space, search)
+    return SweepSpec(_value(job, "config_name", str, ""), tuple(words), space, search)
 
 
-def _search(sweeper: Mapping[str, Any]) -> Search:
+def _search(sweeper: Mapping[str, Any]) -> SearchSpec:
     direction = sweeper.get("direction") or DIRECTIONS[0]
     directions = direction if isinstance(direction, list) else [direction]
     if not all(one in DIRECTIONS for one in directions):
         raise TableError(f"direction must be one of {', '.join(DIRECTIONS)}; got {_short(direction)}")
-    sampler, pruner = (_class(_part(sweeper, name, dict, {})) for name in ("sampler", "pruner"))
+    sampler, pruner = (_class(_value(sweeper, name, dict, {})) for name in ("sampler", "pruner"))
     seeds, n_trials = sweeper.get("seeds"), sweeper["n_trials"]
     if not isinstance(n_trials, int | str):  # text: an interpolation of OmegaConf's
         raise TableError(f"n_trials must be a whole number; got {_short(n_trials)}")
-    return Search(str(n_trials), tuple(directions), "" if seeds is None else str(seeds), sampler, pruner)
+    return SearchSpec(str(n_trials), tuple(directions), "" if seeds is None else str(seeds), sampler, pruner)
 
 
 def _without_password(override: str) -> str:
@@ -92,7 +92,7 @@ def _without_password(override: str) -> str:
     return f"{key}{equals}{public(value)}" if key == "hydra.sweeper.storage" else override
 
 
-def _part(section: Mapping[Any, Any], name: str, kind: type[Kind], missing: Kind) -> Kind:
+def _value(section: Mapping[Any, Any], name: str, kind: type[Kind], missing: Kind) -> Kind:
     """A key's value, which must be of this kind where there is one."""
     value = section.get(name)
     if value is None:

@@ -8,15 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
 
 import bare
-from harmonic import post
+from harmonic import figures, post
 from harmonic.config.compose import compose
 from harmonic.config.schema import Config
+from harmonic.data import Harmonic, regions
 from harmonic.errors import TableError
+from harmonic.post import figures as post_figures
 from harmonic.post.__main__ import main
 from harmonic.results import load, tables
 from harmonic.results.record import Place
@@ -71,7 +74,7 @@ def make(folder: Path, number: int, config: Config, seed: int) -> None:
 
 
 def test_each_published_number_lies_in_the_range_of_our_seeds(replicates: Path) -> None:
-    table = post.compare(load.load_runs(replicates), load.load_curves(replicates))
+    table = post.compare_losses(load.load_runs(replicates), load.load_curves(replicates))
     assert len(table) == 41
     assert (table["n"] == len(SEEDS)).all()
     outside = table[(table["published"] < table["least"]) | (table["published"] > table["greatest"])]
@@ -128,7 +131,7 @@ def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
 def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(replicates: Path) -> None:
     runs, curves = load.load_runs(replicates), load.load_curves(replicates)
     for seeds, tail in ((8, 0.0), (64, 2.5)):
-        table = post.compare(runs[runs["seed"] < seeds], curves)
+        table = post.compare_losses(runs[runs["seed"] < seeds], curves)
         outside = (table["published"] < table["low"]) | (table["published"] > table["high"])
         assert outside.sum() == post.judge(runs[runs["seed"] < seeds], curves).outside  # type: ignore[union-attr]
         assert (outside == ((table["percentile"] <= tail) | (table["percentile"] >= 100 - tail))).all()
@@ -194,3 +197,11 @@ def test_the_fit_improves_and_extrapolation_does_not(replicates: Path) -> None:
     assert dense["post_deep"] < dense["post_sgd"]
     assert min(sparse.values()) > 1  # worse than predicting zero
     assert sparse["post_deep"] > sparse["post_sgd"]
+
+
+def test_the_posts_picture_is_the_other_way_up() -> None:
+    where = regions.build(Harmonic(100, 3.1415, 0.1), 0.9)
+    grid = figures.grid_frame(where)
+    theirs, ours = post_figures.as_printed(grid.assign(prediction=grid["x1"]), where.level).axes[:2]
+    assert (theirs.images[0].origin, ours.images[0].origin) == ("upper", "lower")
+    assert np.array_equal(np.asarray(theirs.images[0].get_array()), np.asarray(ours.images[0].get_array()))

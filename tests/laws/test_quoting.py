@@ -17,7 +17,7 @@ from harmonic import load_runs
 from harmonic.config.compose import compose, nested, repeat
 from harmonic.config.quoting import is_path, written
 from harmonic.errors import ConfigError
-from harmonic.reports.best_configurations import command
+from harmonic.reports.commands import command
 from helpers import CommandLine, config
 
 PARSER = OverridesParser.create()

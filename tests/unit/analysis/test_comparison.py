@@ -15,7 +15,7 @@ from scipy import stats
 import simulation
 from harmonic import compare
 from harmonic.analysis.configurations import ranked
-from harmonic.analysis.intervals import LEAST_OF_BAND, band, mean_interval, sources, spread_name
+from harmonic.analysis.intervals import LEAST_OF_BAND, band, band_name, mean_interval, sources
 from harmonic.errors import TableError
 from helpers import CommandLine
 
@@ -103,7 +103,7 @@ def test_a_band_holds_another_seed_as_often_as_it_is_said_to() -> None:
     shares = [simulation.held(seeds, 4000) for seeds in simulation.SEEDS]
     assert shares == pytest.approx(measured(WALK.read_text())["a band holds another seed"], abs=0.02)
     for seeds in (LEAST_OF_BAND - 1, LEAST_OF_BAND, 50):
-        named = "95 %" in spread_name([seeds])
+        named = "95 %" in band_name([seeds])
         assert named == (seeds >= LEAST_OF_BAND)
         assert simulation.held(seeds, 4000) == pytest.approx(min(0.95, (seeds - 1) / (seeds + 1)), abs=0.012)
         values = np.random.default_rng(0).normal(size=(seeds, 1))

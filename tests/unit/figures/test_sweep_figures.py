@@ -90,14 +90,6 @@ def test_a_constant_error_is_the_same_everywhere(along: str) -> None:
     assert np.nanmax(np.abs(np.asarray(line.get_ydata(), float) - 0.25)) < 1e-12
 
 
-def test_the_posts_picture_is_the_other_way_up() -> None:
-    where = regions.build(Harmonic(100, 3.1415, 0.1), 0.9)
-    grid = figures.grid_frame(where)
-    theirs, ours = figures.as_printed(grid.assign(prediction=grid["x1"]), where.level).axes[:2]
-    assert (theirs.images[0].origin, ours.images[0].origin) == ("upper", "lower")
-    assert np.array_equal(np.asarray(theirs.images[0].get_array()), np.asarray(ours.images[0].get_array()))
-
-
 def test_bands_hold_the_share_they_say() -> None:
     rng = np.random.default_rng(0)
     runs = [f"r{number}" for number in range(200)]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,14 +25,14 @@ from playwright.sync_api import expect
 import harmonic
 from browser import opened
 from harmonic import figures, post
-from harmonic.analysis import configurations
+from harmonic.analysis import configurations, references
 from harmonic.figures.style import BEST
 from harmonic.reports import main, page, report
-from harmonic.reports.best_configurations import command, commands
 from harmonic.reports.blocks import Block, Facts, Figure, Grid, Section, Text
-from harmonic.reports.page_folder import MANIFEST, place
-from harmonic.reports.report_data import Material, gather
-from harmonic.reports.sections import story
+from harmonic.reports.commands import command, commands
+from harmonic.reports.page_folder import MANIFEST, page_folder
+from harmonic.reports.report_data import ReportData, gather
+from harmonic.reports.sections import sections
 from harmonic.results import tables
 from helpers import CommandLine, files
 from sown import record, sweep
@@ -95,7 +96,7 @@ def test_the_page_of_a_grid_works_in_a_browser_and_on_a_phone(grid: Path) -> Non
 def test_what_a_config_says_is_shown_as_text(tmp_path: Path) -> None:
     table = {"columns": [{"title": EVIL, "kind": "text", "wide": False}], "rows": [[EVIL], ["</script>" + EVIL]]}
     section = Section(EVIL, [Text(EVIL), Facts({EVIL: EVIL}), Grid(EVIL, [EVIL, "command"], [[EVIL, EVIL]], "command")])
-    path = page.write(place([tmp_path], None, EVIL), EVIL, [section], table)
+    path = page.write(page_folder([tmp_path], None, EVIL), EVIL, [section], table)
     with opened(path) as (seen, complaints):
         assert seen.title() == EVIL
         assert EVIL in seen.locator("#runs-table tbody td").first.inner_text()
@@ -122,10 +123,10 @@ def test_the_table_of_a_page_is_load_runs_and_what_is_damaged_is_named(grid: Pat
 def test_a_command_repeats_its_runs(grid: Path, harmonic_command: CommandLine) -> None:
     runs = harmonic.load_runs(grid)
     mine = runs[(runs["model.width"] == 8) & (runs["optimizer._target_"] == "torch.optim.Adam")]
-    words = command(mine).split()
-    assert words[:2] == ["harmonic", "-m"]
+    given = command(mine).split()
+    assert given[:2] == ["harmonic", "-m"]
     again = harmonic_command.folder / "again"
-    harmonic_command(*words[1:], f"hydra.sweep.dir={again}")
+    harmonic_command(*given[1:], f"hydra.sweep.dir={again}")
     repeated = harmonic.load_runs(again)
     assert repeated.sort_values("seed")["final_loss"].tolist() == mine.sort_values("seed")["final_loss"].tolist()
 
@@ -136,7 +137,7 @@ def test_what_was_swept_is_found(grid: Path) -> None:
     ranked = configurations.ranked(runs)
     assert len(ranked) == 4
     assert (ranked["n"] == 3).all()
-    best = runs[configurations.numbered(runs) == ranked.index[0]]
+    best = runs[configurations.config_ids(runs) == ranked.index[0]]
     assert ranked["mean"].iloc[0] == pytest.approx(best["valid_rmse"].mean())
     assert ranked["mean"].is_monotonic_increasing
 
@@ -172,6 +173,84 @@ def test_the_post_is_recognised_and_judged_as_far_as_there_are_curves(harmonic_c
     assert "The best configurations" in content
 
 
+@pytest.fixture
+def no_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    """harmonic without any plugin."""
+    references.references()  # loads them, which happens once
+    monkeypatch.setattr(references, "_registered", {})
+
+
+def posts_runs(home: Path) -> Path:
+    """A sweep of the post's configurations, three seeds each."""
+    names = [f"+experiment={name}" for name in post.EXPERIMENTS]
+    return sweep(home, [record([name, f"seed={seed}"]) for name in names for seed in range(3)])
+
+
+def words(found: Sequence[Section]) -> str:
+    """All that sections say."""
+    return json.dumps([str(block) for section in found for block in section.blocks])
+
+
+@pytest.mark.usefixtures("no_references")
+def test_without_a_plugin_a_report_of_the_posts_runs_has_no_word_of_the_post(tmp_path: Path) -> None:
+    page = report([posts_runs(tmp_path / "mine")])
+    content = re.sub(r'(src="data:[^"]*"|<script.*?</script>|<style.*?</style>)', "", page.read_text(), flags=re.DOTALL)
+    assert "post" not in content
+    assert all(title in content for title in ("Dense against sparse", "What was swept", "Training"))
+    assert not [path.name for path in page.with_suffix("").glob("*post*")]
+
+
+def test_the_post_adds_its_sections_and_stands_beside_other_runs(tmp_path: Path) -> None:
+    home = posts_runs(tmp_path / "mine")
+    titles = [one.title for one in sections(gather([home]), lambda _step: None, 8)]
+    assert "The post reproduced" in titles
+    assert "Training" not in titles  # its section shows it
+    other = sweep(tmp_path / "other", [record([f"model.width={width}"]) for width in (2, 4)])
+    found = sections(gather([other]), lambda _step: None, 8)
+    assert "The post reproduced" not in [one.title for one in found]
+    assert "Black marks are medians of the post's configurations" in words(found)
+
+
+class Theirs:
+    """A published result of somebody else's: one configuration, and no section of its own."""
+
+    name = "the paper"
+    markers: ClassVar[dict[str, str]] = {"wide": "*"}
+    origin = "errors are those of its Table 1"
+
+    def label(self, runs: pd.DataFrame) -> pd.Series:
+        labels = pd.Series(pd.NA, index=runs.index, dtype="str")
+        labels[runs["model.width"] == 8] = "wide"
+        return labels
+
+    def published(self) -> pd.DataFrame:
+        return pd.DataFrame({"experiment": [], "step": [], "loss": []})
+
+    def baselines(self) -> pd.DataFrame:
+        return pd.DataFrame({"experiment": "wide", "seed": range(5), "dense_rmse": 0.5, "sparse_rmse": 2.0})
+
+    def shares_data(self, runs: pd.DataFrame) -> bool:
+        return len(runs) > 0
+
+    def predict(self, grid: pd.DataFrame) -> references.Prediction | None:
+        return references.Prediction("wide", 3, np.zeros(len(grid), np.float32))
+
+
+@pytest.mark.usefixtures("no_references")
+def test_a_reference_of_somebody_elses_is_shown_as_the_post_is(tmp_path: Path) -> None:
+    references.register(Theirs())
+    assert references.references() != ()
+    narrow = sweep(tmp_path / "narrow", [record([f"model.width={width}"]) for width in (2, 4)])
+    found = sections(gather([narrow]), lambda _step: None, 8)
+    assert "For reference: wide of the paper, whose errors are those of its Table 1 and are no runs" in words(found)
+    assert "Black marks are medians of the paper's configurations (wide for reference" in words(found)
+    (grid,) = [one for one in blocks_of(gather([narrow]), "Dense against sparse") if isinstance(one, Grid)]
+    assert [row[:2] for row in grid.rows] == [["wide, reference, 5 seeds", "5"], ["narrow, by valid_rmse", "1"]]
+    wide = sweep(tmp_path / "wide", [record(["model.width=8", f"seed={seed}"]) for seed in range(2)])
+    assert blocks_of(gather([wide]), "Training")  # it has no section of its own that would show it
+    assert "The best of wide is wide." in words(sections(gather([wide, narrow]), lambda _step: None, 8))
+
+
 def test_chance_gives_what_chance_gives() -> None:
     """Runs that are exchangeable with the published: as many or more outside in half of the cases, on average."""
     rng = np.random.default_rng(0)
@@ -186,7 +265,8 @@ def test_chance_gives_what_chance_gives() -> None:
     labels = names.str.extract(r"(post_[a-z]+)")[0]
     runs = pd.DataFrame({"run": names, "status": "complete", "experiment": labels})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(post, "label", lambda table: table["experiment"])
+        for module in ("experiments", "losses"):
+            patch.setattr(f"harmonic.post.{module}.label", lambda table: table["experiment"])
         inside = post.judge(runs, curves)
         far = post.judge(runs, curves.assign(loss=curves["loss"] * 3))
     assert inside is not None
@@ -231,13 +311,13 @@ def test_only_failed_runs_give_a_smaller_report(harmonic_command: CommandLine) -
 
 @pytest.fixture
 def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Two sweeps in one folder, and instead of all that a report tells a picture by the number of runs and one more."""
+    """Two sweeps in one folder, and instead of all that a report shows a picture by the number of runs and one more."""
 
-    def told(material: Material, *_: object) -> list[Section]:
-        names = (f"of-{len(material.runs)}", "always")
-        return [Section("told", [Figure(name, Drawing(figsize=(1, 1)), "alt", "caption") for name in names])]
+    def pictures_alone(data: ReportData, *_: object) -> list[Section]:
+        names = (f"of-{len(data.runs)}", "always")
+        return [Section("pictures", [Figure(name, Drawing(figsize=(1, 1)), "alt", "caption") for name in names])]
 
-    monkeypatch.setattr("harmonic.reports.sections.story", told)
+    monkeypatch.setattr("harmonic.reports.sections.sections", pictures_alone)
     a = sweep(tmp_path / "a", [record([f"model.width={width}"]) for width in (2, 4, 8)])
     return a, sweep(tmp_path / "b", [record([f"model.width={width}"]) for width in (2, 4)])
 
@@ -357,10 +437,10 @@ def overrides(texts: Sequence[str]) -> set[str]:
     jobs = set[str]()
     for text in texts:
         for one in text.split(" && "):
-            words = [word for word in shlex.split(one)[1:] if word != "-m"]
+            parts = [word for word in shlex.split(one)[1:] if word != "-m"]
             swept = [
                 [f"{key}={value}" for value in values.split(",")]
-                for key, _, values in (w.partition("=") for w in words)
+                for key, _, values in (part.partition("=") for part in parts)
             ]
             jobs |= {" ".join(sorted(job)) for job in product(*swept)}
     return jobs
@@ -385,8 +465,8 @@ def test_the_posts_configurations_have_one_median_on_a_page(tmp_path: Path) -> N
     mine = [record(["+experiment=post_deep", f"seed={seed}"]) for seed in range(4)]
     other = [record(["model.width=9", f"seed={seed}"]) for seed in range(2)]
     a, b = sweep(tmp_path / "a", mine), sweep(tmp_path / "b", [*mine[:2], *other])
-    material = gather([a, b])
-    (section,) = [one for one in story(material, lambda _step: None, 8) if one.title == "Dense against sparse"]
+    data = gather([a, b])
+    (section,) = [one for one in sections(data, lambda _step: None, 8) if one.title == "Dense against sparse"]
     (grid,) = [one for one in section.blocks if isinstance(one, Grid)]
     assert [row[:2] for row in grid.rows] == [
         ["post_sgd, reference, 64 seeds", "64"], ["post_adam, reference, 64 seeds", "64"],
@@ -420,7 +500,7 @@ def test_a_search_of_several_objectives_shows_its_front(tmp_path: Path) -> None:
     (home / "multirun.yaml").write_text(json.dumps(note))
 
     def blocks() -> dict[str, Section]:
-        return {one.title: one for one in story(gather([home]), lambda _step: None, 8)}
+        return {one.title: one for one in sections(gather([home]), lambda _step: None, 8)}
 
     assert "of its Pareto front nothing is known yet" in str(blocks()["The best configurations"].blocks)
     tables.write_front(home / tables.FOLDER, {str(one.row["run"]): index < 2 for index, one in enumerate(records)})
@@ -496,32 +576,34 @@ def test_each_sweep_has_figures_of_its_own_however_alike_the_names(tmp_path: Pat
     assert max(map(len, stems)) < 60
 
 
-def told(material: Material, title: str) -> list[Block]:
-    (section,) = [one for one in story(material, lambda _step: None, 8) if one.title == title]
+def blocks_of(data: ReportData, title: str) -> list[Block]:
+    (section,) = [one for one in sections(data, lambda _step: None, 8) if one.title == title]
     return section.blocks
 
 
 def test_captions_say_what_there_is(tmp_path: Path) -> None:
     widths = [record([f"model.width={width}"]) for width in (2, 4, 8)]
     single = gather([sweep(tmp_path / "single", widths)])
-    assert all("seeds" not in block.caption for block in told(single, "What was swept") if isinstance(block, Figure))
-    (curves,) = told(single, "Training")
+    assert all(
+        "seeds" not in block.caption for block in blocks_of(single, "What was swept") if isinstance(block, Figure)
+    )
+    (curves,) = blocks_of(single, "Training")
     assert isinstance(curves, Figure)
     assert curves.caption == "One run each."
     uneven = [record([f"model.width={width}", f"seed={s}"]) for width, n in ((2, 5), (4, 3)) for s in range(n)]
     diverged = [record(["model.width=8", f"seed={s}"], "diverged") for s in range(3)]
     mixed = gather([sweep(tmp_path / "mixed", [*uneven, *diverged])])
-    *_, text = told(mixed, "The best configurations")
+    *_, text = blocks_of(mixed, "The best configurations")
     assert isinstance(text, Text)
     assert text.text == (
         "Of 3 configurations 2 are compared over 3 seeds. 1 is left out, for none of its runs was completed."
     )
-    (curves,) = told(mixed, "Training")
+    (curves,) = blocks_of(mixed, "Training")
     assert isinstance(curves, Figure)
     assert curves.caption == (
         "Median and the range of the seeds (their number in brackets); without the 3 that were not completed."
     )
-    (no_maps,) = told(mixed, "The networks")
+    (no_maps,) = blocks_of(mixed, "The networks")
     assert isinstance(no_maps, Text)
     assert "parameters are not in the folders" in no_maps.text
 

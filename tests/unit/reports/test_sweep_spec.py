@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harmonic.errors import TableError
 from harmonic.reports import report
 from harmonic.reports.report_data import gather
-from harmonic.reports.sweep_spec import FILE, Asked, Search, read
+from harmonic.reports.sweep_spec import FILE, SearchSpec, SweepSpec, read
 from helpers import CommandLine
 
 SPACE = {"model.width": "interval(8,128)", "++optimizer.lr": "tag(log,interval(1e-4,1e-1))"}
@@ -44,11 +44,11 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 def test_a_sound_note_is_understood(tmp_path: Path) -> None:
-    assert read(written(tmp_path, yaml.safe_dump(SOUND).encode())) == Asked(
+    assert read(written(tmp_path, yaml.safe_dump(SOUND).encode())) == SweepSpec(
         config="width_lr",
         overrides=("model.width=4,8", "seed=1", "hydra.sweep.dir=there"),
         space={"model.width": "4,8", "optimizer.lr": SPACE["++optimizer.lr"]},
-        search=Search("8", ("maximize",), "range(0,3)", "TPESampler (seed=0)", "none"),
+        search=SearchSpec("8", ("maximize",), "range(0,3)", "TPESampler (seed=0)", "none"),
     )
 
 
@@ -58,7 +58,7 @@ def understood_or_named(folder: Path, content: bytes) -> None:
     try:
         found = read(written(folder, content))
     except TableError as error:
-        line, found = str(error), Asked()
+        line, found = str(error), SweepSpec()
     assert not line or (str(folder / FILE) in line and "\n" not in line)
     texts = [found.config, *found.overrides, *found.space, *found.space.values()]
     for one in astuple(found.search) if found.search is not None else ():
