@@ -21,7 +21,7 @@ _ended = set[str]()  # in a worker: the sweeps that have ended
 
 
 @dataclass(frozen=True)
-class Ear:
+class StopListener:
     """A listener that ends training in a worker once its sweep has ended. sweep: its token."""
 
     sweep: str

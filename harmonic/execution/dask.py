@@ -13,7 +13,7 @@ import secrets
 import signal
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import suppress
 from functools import cached_property
@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from harmonic import __version__
 from harmonic.errors import ConfigError
-from harmonic.execution._dask_workers import Ear, Value, end_sweep, in_a_line, local_cluster, of_version, plugin
+from harmonic.execution._dask_pauses import Pauses
+from harmonic.execution._dask_workers import (
+    StopListener,
+    Value,
+    end_sweep,
+    in_a_line,
+    local_cluster,
+    of_version,
+    plugin,
+)
 from harmonic.execution.executors import WorkerDied, WorkersLost, workers_or_cores
 
 if TYPE_CHECKING:
@@ -29,9 +38,7 @@ if TYPE_CHECKING:
 
 CLOSE_S = 2  # seconds that closing may take
 CONNECT_S = 10  # seconds in which a scheduler must answer
-NAMED = 4  # workers named in a message
 COUNT_S = 1.0  # seconds for which the number of workers is taken to stand
-PAUSED_S = 5.0  # seconds after which paused workers are named
 PAUSED_TIMEOUT_S = 600.0  # seconds for which a sweep waits, by default, for workers of which all are paused
 
 
@@ -61,59 +68,6 @@ def dask(
     return Cluster(address, workers_or_cores(workers), cluster, Pauses(paused_timeout))
 
 
-class Pauses:
-    """Watches for workers that Dask has paused, as it does where their memory is short: they begin nothing new.
-
-    Args:
-        timeout: seconds after which it gives up where all are paused and none trains.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._since = dict[str, float]()  # when each was first seen paused
-        self._named = set[str]()
-        self._idle_since: float | None = None  # since when all are paused and none trains
-
-    def see(self, workers: Mapping[str, Mapping[str, Any]], now: float) -> None:
-        """Look at the workers as the scheduler knows them, at a time of a monotonic clock; say who is paused.
-
-        Raises:
-            WorkersLost: all have been paused for too long.
-        """
-        paused = {name: worker for name, worker in workers.items() if worker["status"] == "paused"}
-        self._since = {name: self._since.get(name, now) for name in paused}
-        self._named &= paused.keys()
-        long = {name for name, since in self._since.items() if now - since >= PAUSED_S}
-        if new := sorted(long - self._named):
-            self._named |= long
-            others = len(workers) - len(paused)
-            rest = f"{others} others train" if others else f"waiting for {self._timeout:g} s at most"
-            warnings.warn(f"Dask has paused {self._told(paused, new)}: {rest}", stacklevel=2)
-        if len(paused) < len(workers) or not workers or any(map(_trains, paused.values())):
-            self._idle_since = None
-            return
-        self._idle_since = now if self._idle_since is None else self._idle_since
-        if now - self._idle_since >= self._timeout:
-            raise WorkersLost(
-                f"a Dask worker must be free for the next run within hydra.launcher.executor.paused_timeout="
-                f"{self._timeout:g} s; all are paused: {self._told(paused, sorted(paused))}"
-            )
-
-    @staticmethod
-    def _told(workers: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str:
-        texts = []
-        for name in names[:NAMED]:
-            used, limit = workers[name]["metrics"].get("memory", 0), workers[name]["memory_limit"]
-            texts.append(f"{name} ({used / 2**20:.0f} of {limit / 2**20:.0f} MiB)" if limit else name)
-        return ", ".join(texts) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-def _trains(worker: Mapping[str, Any]) -> bool:
-    """Whether a worker is at something, paused or not."""
-    counts = worker["metrics"].get("task_counts", {})
-    return any(count for state, count in counts.items() if "executing" in str(state))
-
-
 class Cluster(Executor):
     """The workers of a Dask cluster; connected when first needed.
 
@@ -126,7 +80,7 @@ class Cluster(Executor):
 
     def __init__(self, address: str | None, workers: int, section: Mapping[str, Any] | None, pauses: Pauses) -> None:
         self._address, self._workers, self._section, self._pauses = address, workers, section, pauses
-        self.listener = Ear(secrets.token_hex(8))
+        self.listener = StopListener(secrets.token_hex(8))
         self._counted = (-COUNT_S, 0)
 
     @property

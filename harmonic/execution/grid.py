@@ -6,7 +6,7 @@ The executor trains; this process alone composes and writes. A worker gets a con
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -63,7 +63,7 @@ def checked(one: Job, place: Place, here: bool = True) -> Run:
         raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error
 
 
-def launch(
+def train_runs(
     runs: Sequence[Run],
     build: Callable[[], Executor],
     progress: SweepProgress,
@@ -89,32 +89,39 @@ def launch(
     progress.begin(len(runs), len(runs) - len(missing))
     if not missing:
         return
-    callbacks = callbacks or JobCallbacks()
     for run in missing:
         run.place.check_links(run.job.settings.output_subdir)
-    writer, waiting = RunWriter(missing[0].place.table, callbacks), list(reversed(missing))
+    writer = RunWriter(missing[0].place.table, callbacks or JobCallbacks())
     try:
-        with progress, Pool[Run](build, width=1 if callbacks.one_by_one else None) as pool:
+        with progress:
+            _train_missing(missing, build, writer, progress)
+            rows |= _named(missing)
+            progress.lost(len(tables.absent(writer.table, _named(runs))))
+            verify_rows(writer.table, rows)
+    except (KeyboardInterrupt, WorkersLost) as error:
+        made = _named(runs)
+        kept = f"{len(made) - len(tables.absent(writer.table, made))} of {len(runs)} runs are in the table"
+        if isinstance(error, WorkersLost):
+            raise WorkersLost(f"{error}; {kept}") from error
+        raise Interrupted(f"interrupted: {kept}") from None
+
+
+def _train_missing(
+    missing: Sequence[Run], build: Callable[[], Executor], writer: RunWriter, progress: SweepProgress
+) -> None:
+    """Train runs side by side, oldest first, and write what each gives."""
+    waiting = deque(missing)
+    try:
+        with Pool[Run](build, width=1 if writer.callbacks.one_by_one else None) as pool:
             while waiting or pool.pending:
                 while waiting and pool.capacity > 0:
-                    run = waiting.pop()
+                    run = waiting.popleft()
                     pool.submit(run, run.config, context=writer.begin(run))
                 progress.running(pool.running)
                 for run, outcome in pool.collect():
                     writer.write(run, outcome)
                     progress.finished(str(outcome.columns["status"]))
                 writer.flush_due()
-            writer.flush()
-            rows |= _named(missing)
-            progress.lost(len(tables.absent(writer.table, _named(runs))))
-            verify_rows(writer.table, rows)
-    except (KeyboardInterrupt, WorkersLost) as error:
-        writer.flush()
-        made = _named(runs)
-        kept = f"{len(made) - len(tables.absent(writer.table, made))} of {len(runs)} runs are in the table"
-        if isinstance(error, WorkersLost):
-            raise WorkersLost(f"{error}; {kept}") from error
-        raise Interrupted(f"interrupted: {kept}") from None
     finally:
         writer.flush()
 

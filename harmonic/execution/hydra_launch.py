@@ -21,8 +21,7 @@ from harmonic.config.sweep_compose import Job, Snapshot
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
 from harmonic.execution import progress
 from harmonic.execution.executors import Workers
-from harmonic.execution.grid import launch as launch_runs
-from harmonic.execution.grid import prepare
+from harmonic.execution.grid import prepare, train_runs
 from harmonic.execution.progress import SweepProgress, say, summary
 from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter
 from harmonic.results import record
@@ -81,7 +80,7 @@ def launch(launcher: Any, runs: Sequence[Run], rows: dict[str, str]) -> Sequence
     callbacks = HydraJobCallbacks(launcher, [run.job.settings for run in runs])
     if callbacks.one_by_one:
         say(shown.console, f"one run at a time: {callbacks.one_by_one}")
-    launch_runs(runs, launcher.build, shown, rows, callbacks)
+    train_runs(runs, launcher.build, shown, rows, callbacks)
     return [_job_return(run) for run in runs]
 
 

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from harmonic.config.sweep_compose import Snapshot
-from harmonic.execution.grid import checked, launch
+from harmonic.execution.grid import checked, train_runs
 from harmonic.execution.progress import SweepProgress, say
 from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter
 from harmonic.results.record import Place
@@ -55,7 +55,7 @@ def confirm(
         place = Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)
         runs.append(checked(one, place, here))
     RunWriter(home / FOLDER).adopt(runs)
-    launch(runs, build, SweepProgress(), callbacks=callbacks)
+    train_runs(runs, build, SweepProgress(), callbacks=callbacks)
     return runs
 
 

@@ -15,7 +15,7 @@ from dask_cluster import DaskCluster, dask_cluster
 from harmonic import load_runs
 from harmonic.execution import _dask_workers
 from harmonic.execution import dask as dask_executor
-from harmonic.execution.dask import Pauses
+from harmonic.execution._dask_pauses import Pauses
 from harmonic.execution.executors import WorkersLost
 from helpers import CommandLine, results
 from process import PATIENCE_S, Command
