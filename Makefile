@@ -1,5 +1,5 @@
 # make demo    the post's three configurations over eight seeds, a search of width and learning rate, their tables and a report
-# make test    ruff, mypy and the tests
+# make test    ruff, mypy, import-linter and the tests
 # make bench   the side-by-side measurements of tests/benchmarks
 # Everything is installed into .venv, at the versions of constraints.txt.
 
@@ -21,6 +21,7 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: .venv/installed
 	$(BIN)/python tests/benchmarks/steps.py
