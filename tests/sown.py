@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from harmonic.results import tables
 
 def record(overrides: Sequence[str] = (), status: str = "complete", **row: object) -> tables.Record:
     """What a run leaves in a table; nothing is trained. Its errors follow from its width and seed."""
-    config = compose(list(overrides))
+    config = _composed(tuple(overrides))
     data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
     error = 0.1 + 0.01 * _width(config) + 0.001 * data_seed if status == "complete" else None
     values = dict.fromkeys(("final_loss", "valid_rmse", "dense_rmse", "sparse_rmse", "gap"), error) | {
@@ -26,6 +27,11 @@ def record(overrides: Sequence[str] = (), status: str = "complete", **row: objec
     curve = {"run": [values["run"]] * 3, "step": range(3), "loss": [9.0, 4.0, 2.0 + (error or 0.0)]}
     curve |= {name: [None] * 3 for name in ("dense_rmse", "sparse_rmse")}
     return tables.Record(values, tables.leaves(asdict(config)), curve)
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> Config:
+    return compose(list(overrides))
 
 
 def _width(config: Config) -> float:

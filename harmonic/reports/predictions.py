@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harmonic import figures
 from harmonic.analysis.intervals import LEAST_OF_BAND, band_name
@@ -25,13 +27,16 @@ def networks_section(sweep: SweepData) -> Section | None:
     plane = plane_of(sweep.runs)
     if plane is None:
         return _without_maps("the runs do not share one law and one dense region, or their law is not harmonic's own")
-    groups, others = _groups(sweep), _reference_predictions(sweep, plane)
+    groups = _groups(sweep)
     try:
-        maps = _maps(sweep, groups, plane, others)
+        own = [predicted(runs.iloc[0], plane.grid) for runs in groups.values()]
     except NoParameters:
         return _without_maps("the trained parameters are not in the folders of all runs that would be shown")
     except HarmonicError as error:
         return _without_maps(str(error))
+    others = _reference_predictions(sweep, plane)
+    by_rank = len(groups) > 1 and reference_of(sweep.runs) is None
+    maps = _maps(sweep, plane, _titled(groups, own, others), by_rank)
     errors, left_out = grid_errors({name: runs.head(SEEDS) for name, runs in groups.items()}, plane, others)
     blocks: list[Block] = [maps]
     for along, border in (("distance", plane.border), ("density", plane.level)):
@@ -69,24 +74,27 @@ def _groups(sweep: SweepData) -> dict[str, pd.DataFrame]:
     return groups
 
 
-def _maps(sweep: SweepData, groups: Mapping[str, pd.DataFrame], plane: Plane, others: Sequence[Prediction]) -> Figure:
-    grid, titles = plane.grid.copy(), {"truth": "truth"}
-    for number, (name, runs) in enumerate(groups.items()):
-        grid[f"prediction {number}"] = predicted(runs.iloc[0], grid)
-        titles[f"prediction {number}"] = _wrapped(f"{name}, seed {runs['seed'].iloc[0]}")
-    for number, other in enumerate(others):
-        grid[f"reference {number}"] = other.y
-        titles[f"reference {number}"] = f"{other.configuration}, seed {other.seed}"
-    errors = {
-        titles[name]: float(((grid[name] - grid["truth"]) ** 2).mean() ** 0.5) for name in titles if name != "truth"
-    }
+def _titled(
+    groups: Mapping[str, pd.DataFrame], own: Sequence[NDArray[np.float32]], others: Sequence[Prediction]
+) -> dict[str, NDArray[np.float32]]:
+    """Predictions by the title of their map."""
+    titles = [_wrapped(f"{name}, seed {runs['seed'].iloc[0]}") for name, runs in groups.items()]
+    return dict(zip(titles, own, strict=True)) | {f"{one.configuration}, seed {one.seed}": one.y for one in others}
+
+
+def _maps(sweep: SweepData, plane: Plane, predictions: Mapping[str, NDArray[np.float32]], by_rank: bool) -> Figure:
+    """The truth beside predictions by title. by_rank: they are of the best and the worst configuration."""
+    columns = {f"prediction {number}": title for number, title in enumerate(predictions)}
+    grid = plane.grid.assign(**dict(zip(columns, predictions.values(), strict=True)))
+    errors = {title: float(((grid[name] - grid["truth"]) ** 2).mean() ** 0.5) for name, title in columns.items()}
     parts = "; ".join(
-        f"{name.replace(chr(10), ' ')}: RMSE {value:.2g} over the whole square" for name, value in errors.items()
+        f"{title.replace(chr(10), ' ')}: RMSE {value:.2g} over the whole square" for title, value in errors.items()
     )
     caption = "The truth and the predictions on [-10, 10] x [-10, 10], all on the colour scale of the truth."
-    if len(groups) > 1 and reference_of(sweep.runs) is None:
+    if by_rank:
         caption += f" Best and worst by {sweep.metric}, of the configurations that are compared."
-    return Figure(f"{sweep.stem}-maps", figures.maps(grid, titles, plane.level), f"Maps of y. {parts}.", caption)
+    drawing = figures.maps(grid, {"truth": "truth", **columns}, plane.level)
+    return Figure(f"{sweep.stem}-maps", drawing, f"Maps of y. {parts}.", caption)
 
 
 def _errors_beyond(errors: pd.DataFrame, plane: Plane) -> str:

@@ -19,6 +19,7 @@ from harmonic.errors import TableError
 from harmonic.search.settings import DIRECTIONS, public
 
 FILE = "multirun.yaml"
+LONGEST = 40  # letters of a value in a message
 
 Kind = TypeVar("Kind")
 
@@ -103,8 +104,12 @@ def _value(section: Mapping[Any, Any], name: str, kind: type[Kind], missing: Kin
 
 
 def _short(value: object) -> str:
+    """A value as a message has it: its first words, 40 letters at most where a word is no longer."""
     text = repr(value)
-    return text if len(text) < 40 else f"{text[:40]}..."
+    if len(text) < LONGEST:
+        return text
+    words = text[: LONGEST + 1].rpartition(" ")[0].rstrip(" ,:")
+    return f"{words or text[:LONGEST]}..."
 
 
 def _class(section: Mapping[str, Any]) -> str:

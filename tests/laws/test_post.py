@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,30 @@ def replicates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def runs(replicates: Path) -> pd.DataFrame:
+    return load.load_runs(replicates)
+
+
+@pytest.fixture(scope="session")
+def curves(replicates: Path) -> pd.DataFrame:
+    return load.load_curves(replicates)
+
+
+@pytest.fixture(scope="session")
+def few(replicates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three replicates of each experiment, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("few")
+    (folder / tables.FOLDER).mkdir()
+    for number in (len(SEEDS) * experiment + seed for experiment in range(3) for seed in range(3)):
+        (folder / str(number)).mkdir()
+        parts = list((replicates / tables.FOLDER).glob(f"*-{number:06}-*.parquet"))
+        assert len(parts) == 2
+        for part in parts:
+            shutil.copy(part, folder / tables.FOLDER)
+    return folder
+
+
 def make(folder: Path, number: int, config: Config, seed: int) -> None:
     """Train one of the replicates into its folder."""
     one = replace(config, seed=seed, training=replace(config.training, engine="native"))
@@ -73,12 +98,24 @@ def make(folder: Path, number: int, config: Config, seed: int) -> None:
     execute(one, Place(folder / str(number), folder, "post", number), lambda _step, _losses: None)
 
 
-def test_each_published_number_lies_in_the_range_of_our_seeds(replicates: Path) -> None:
-    table = post.compare_losses(load.load_runs(replicates), load.load_curves(replicates))
+def test_each_published_number_lies_in_the_range_of_our_seeds(runs: pd.DataFrame, curves: pd.DataFrame) -> None:
+    table = post.compare_losses(runs, curves)
     assert len(table) == 41
     assert (table["n"] == len(SEEDS)).all()
     outside = table[(table["published"] < table["least"]) | (table["published"] > table["greatest"])]
     assert {(row.experiment, row.step): row.percentile for row in outside.itertuples()} == EXCEPTIONS
+
+
+def test_the_baselines_are_the_errors_of_our_seeds(runs: pd.DataFrame) -> None:
+    """To the digits that they ship with; two thousand steps amplify the last bit of another machine."""
+    shipped = post.baselines()
+    assert shipped.groupby("experiment")["seed"].agg(list).to_dict() == {name: [*SEEDS] for name in post.EXPERIMENTS}
+    both = runs.assign(experiment=post.label(runs)).merge(shipped, on=["experiment", "seed"], suffixes=("", "_shipped"))
+    assert len(both) == len(shipped)
+    for name in ("dense_rmse", "sparse_rmse"):
+        off = (both[name] / both[f"{name}_shipped"] - 1).abs().groupby(both["experiment"])
+        assert (off.max()[["post_sgd", "post_adam"]] < 1e-3).all()
+        assert off.median()["post_deep"] < 0.02
 
 
 def test_the_exception_is_rare() -> None:
@@ -90,9 +127,10 @@ def test_the_exception_is_rare() -> None:
     assert below / 10 == pytest.approx(RARE, abs=0.05)
 
 
-def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = load.load_runs(replicates)
-    table = post.summarize(runs, load.load_curves(replicates))
+def test_the_table_beside_the_posts_final_losses(
+    replicates: Path, runs: pd.DataFrame, curves: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = post.summarize(runs, curves)
     assert table["step"].tolist() == [1000, 900, 1900]
     assert table["published"].round(2).tolist() == [231.09, 329.94, 92.98]
     deep = runs[post.label(runs) == "post_deep"]
@@ -114,9 +152,13 @@ def test_the_table_beside_the_posts_final_losses(replicates: Path, capsys: pytes
     ],
 )
 def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
-    replicates: Path, capsys: pytest.CaptureFixture[str], seeds: int, said: str
+    replicates: Path,
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    capsys: pytest.CaptureFixture[str],
+    seeds: int,
+    said: str,
 ) -> None:
-    runs, curves = load.load_runs(replicates), load.load_curves(replicates)
     verdict = post.judge(runs[runs["seed"] < seeds], curves)
     assert verdict is not None
     found = re.search(said, Path(__file__).parents[2].joinpath("README.md").read_text(), re.DOTALL)
@@ -128,8 +170,9 @@ def test_what_the_readme_says_of_the_posts_losses_is_what_is_printed(
         assert str(verdict) in capsys.readouterr().out
 
 
-def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(replicates: Path) -> None:
-    runs, curves = load.load_runs(replicates), load.load_curves(replicates)
+def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(
+    runs: pd.DataFrame, curves: pd.DataFrame
+) -> None:
     for seeds, tail in ((8, 0.0), (64, 2.5)):
         table = post.compare_losses(runs[runs["seed"] < seeds], curves)
         outside = (table["published"] < table["low"]) | (table["published"] > table["high"])
@@ -137,8 +180,7 @@ def test_what_is_outside_is_beyond_all_of_ours_or_in_the_tails_of_the_band(repli
         assert (outside == ((table["percentile"] <= tail) | (table["percentile"] >= 100 - tail))).all()
 
 
-def test_what_is_missing_is_no_reason_to_say_nothing_of_the_rest(replicates: Path) -> None:
-    runs, curves = load.load_runs(replicates), load.load_curves(replicates)
+def test_what_is_missing_is_no_reason_to_say_nothing_of_the_rest(runs: pd.DataFrame, curves: pd.DataFrame) -> None:
     labels = post.label(runs)
     eight = runs[(runs["seed"] < 8) & ((labels != "post_deep") | (runs["seed"] < 2))]
     verdict = post.judge(eight, curves)
@@ -165,14 +207,14 @@ SWEEPS: dict[str, tuple[list[list[str]], str]] = {
 @pytest.mark.parametrize("kind", SWEEPS)
 @pytest.mark.parametrize("status", ["complete", "failed"])
 def test_any_sweep_is_set_below_the_posts_runs_or_a_line_says_why_not(
-    replicates: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, status: str
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, status: str
 ) -> None:
     made, expected = SWEEPS[kind]
     records = [record(overrides, status) for overrides in made]
     if kind == "no rate":  # an application of somebody else's
         records = [replace(one, config={"x": 1}) for one in records]
     folder = sweep(tmp_path / "mine", records)
-    main(str(replicates), str(folder))
+    main(str(few), str(folder))
     out = capsys.readouterr().out
     if status == "complete":
         assert expected in out.partition("configurations of mine")[2]
@@ -180,8 +222,7 @@ def test_any_sweep_is_set_below_the_posts_runs_or_a_line_says_why_not(
         assert "No run of mine was completed" in out
 
 
-def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
-    runs = load.load_runs(replicates)
+def test_runs_of_other_configs_are_not_the_posts(runs: pd.DataFrame) -> None:
     others = runs.assign(**{"optimizer.lr": 0.5})
     assert post.label(runs).notna().all()
     assert post.label(others).isna().all()
@@ -189,9 +230,8 @@ def test_runs_of_other_configs_are_not_the_posts(replicates: Path) -> None:
         post.summarize(others, pd.DataFrame(columns=[*tables.CURVE]))
 
 
-def test_the_fit_improves_and_extrapolation_does_not(replicates: Path) -> None:
+def test_the_fit_improves_and_extrapolation_does_not(runs: pd.DataFrame) -> None:
     """The post's own conclusion, over our seeds."""
-    runs = load.load_runs(replicates)
     median = runs.groupby(post.label(runs))[["dense_rmse", "sparse_rmse"]].median()
     dense, sparse = median["dense_rmse"].to_dict(), median["sparse_rmse"].to_dict()
     assert dense["post_deep"] < dense["post_sgd"]

@@ -124,7 +124,8 @@ def test_the_intervals_are_students_and_welchs(seeds: int) -> None:
 
 @pytest.mark.parametrize("luck", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.3), (0.0, 0.0, 1.0)])
 def test_crossed_seeds_are_no_independent_draws(luck: tuple[float, float, float]) -> None:
-    """Differences that go with the data, with the weights, with both: the interval errs on the wide side alone."""
+    """Differences that go with the data, with the weights, with both: the means by either are as two independent
+    groups to Welch, which is about right where one of them is all there is, and wide where neither is."""
     rng, covered = np.random.default_rng(0), 0
     seeds = pd.MultiIndex.from_product([range(4), range(5)], names=["data.seed", "model.seed"])
     for _ in range(300):
@@ -132,8 +133,14 @@ def test_crossed_seeds_are_no_independent_draws(luck: tuple[float, float, float]
         values = pd.Series((luck[0] * data + luck[1] * model + luck[2] * rest).ravel(), seeds)
         low, high = mean_interval(float(values.mean()), sources(values))
         covered += low <= 0 <= high
-    assert covered > 0.9 * 300
-    assert covered < (300 if luck[2] == 1 else 0.985 * 300)
+        means = [values.groupby(level=name).mean() for name in seeds.names if luck[seeds.names.index(name)] or luck[2]]
+        exact = (
+            stats.ttest_1samp(means[0], 0) if len(means) == 1 else stats.ttest_ind(means[0], -means[1], equal_var=False)
+        )
+        assert high - low == pytest.approx(np.ptp(exact.confidence_interval()))
+        assert (low + high) / 2 == pytest.approx(values.mean())
+    least, most = (0.985, 1.0) if luck[2] == 1 else (0.9, 0.985)
+    assert least * 300 < covered <= most * 300
 
 
 SPLITS = st.sampled_from([("seed",), ("data.seed",), ("model.seed",), ("data.seed", "model.seed")])

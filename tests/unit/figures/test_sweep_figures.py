@@ -43,6 +43,7 @@ def test_no_run_beats_one_of_the_front_and_one_of_the_front_beats_each_other(poi
         better = (by["dense_rmse"] < row["dense_rmse"]) | (by["sparse_rmse"] < row["sparse_rmse"])
         return bool((no_worse & better).any())
 
+    assert len(front) > 0
     assert not any(beaten(row, runs) for _, row in front.iterrows())
     rest = runs.drop(index=front.index).merge(front, how="left", indicator=True)
     assert all(beaten(row, front) for _, row in rest[rest["_merge"] == "left_only"].iterrows())

@@ -102,3 +102,19 @@ def test_a_password_is_not_told(tmp_path: Path) -> None:
     noted = {"hydra": {"overrides": {"hydra": [storage], "task": ["seed=1"]}}}
     (tmp_path / FILE).write_text(yaml.safe_dump(noted))
     assert read(tmp_path).overrides == ("seed=1", storage.replace("secret", "***"))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("few words", "'few words'"),
+        ("more words than a message has room for in its line", "'more words than a message has room for..."),
+        ("x" * 60, "'" + "x" * 39 + "..."),
+        ({"one": "value", "another": "valuable one"}, "{'one': 'value', 'another': 'valuable..."),
+    ],
+)
+def test_a_value_in_a_message_ends_with_a_word(tmp_path: Path, value: object, shown: str) -> None:
+    noted = {"hydra": {"sweeper": {"n_trials": 8, "direction": value}}}
+    with pytest.raises(TableError) as raised:
+        read(written(tmp_path, yaml.safe_dump(noted, sort_keys=False).encode()))
+    assert f"; got {shown}; what was asked is not known" in str(raised.value)
