@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harmonic._compat.hydra import args_parser
 from harmonic.config.compose import composed, config_root
 from harmonic.errors import meant
 
@@ -69,7 +69,7 @@ def _beside(path: str, arguments: Sequence[str]) -> str:
 
 def _config(arguments: Sequence[str]) -> DictConfig:
     """The config without what is wrong: with the command line's choices of groups, as far as they can be had."""
-    given, _ = get_args_parser().parse_known_args(list(arguments))
+    given, _ = args_parser().parse_known_args(list(arguments))
     choices = [text for text in given.overrides if _GROUP_CHOICE.fullmatch(text)]
     for name, overrides in ((given.config_name or "config", choices), ("config", choices)):
         try:
@@ -85,6 +85,6 @@ def _groups() -> list[str]:
 
 def _sweeps(arguments: Sequence[str]) -> list[str]:
     """The primary configs that can be named: those shipped, and those of the command line's folder."""
-    given, _ = get_args_parser().parse_known_args(list(arguments))
+    given, _ = args_parser().parse_known_args(list(arguments))
     folders = [config_root() / "sweeps", *([Path(given.config_dir)] if given.config_dir else [])]
     return sorted(file.stem for folder in folders for file in folder.glob("*.yaml"))

@@ -24,10 +24,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic import __version__
+from harmonic._compat.hydra import main as run_main
 from harmonic.cli import _suggestions
 from harmonic.cli.check import BAD_INPUT, leave
 from harmonic.config import precedence, schema
-from harmonic.config.compose import HYDRA_VERSION, config_root, prepare
+from harmonic.config.compose import config_root, prepare
 from harmonic.errors import HarmonicError, RunFailed
 from harmonic.execution import signals
 
@@ -104,7 +105,7 @@ def _run() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
     folder = str(config_root() / "conf")
     with precedence.told():
-        hydra.main(version_base=HYDRA_VERSION, config_path=folder, config_name="config")(task)()
+        run_main(task, folder, "config")
 
 
 def _quoted(argument: str) -> str:

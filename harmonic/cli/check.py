@@ -9,6 +9,7 @@ from typing import Any, cast
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from harmonic._compat.hydra import unresolved
 from harmonic.config.schema import parse
 from harmonic.errors import ConfigError, HarmonicError
 
@@ -42,7 +43,7 @@ class Check(Callback):
 
 def _check_name(config: DictConfig) -> None:
     """Refuse a job's name that is a path, for the log is named after it."""
-    typed = str(config.hydra.job._get_node("name")._value())
+    typed = str(unresolved(config, "hydra.job.name"))
     name = typed if "${hydra.job" in typed else str(config.hydra.job.name)  # in a sweep, what each job is told
     if name != Path(name).name:
         raise ConfigError.broken("hydra.job.name", "a file's name without folders", name)

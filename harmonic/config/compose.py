@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
+from harmonic._compat import hydra as compat
 from harmonic.config import schema
 from harmonic.config.quoting import is_path, written
 from harmonic.errors import ConfigError
-
-HYDRA_VERSION = "1.3"  # whose defaults we rely on
 
 
 def config_root() -> Path:
@@ -44,7 +42,7 @@ def prepare() -> None:
     """Tell Hydra of the schema, the sweep files and the resolver that keeps folders apart."""
     schema.register()
     # two runs that start in the same second must not share a folder
-    OmegaConf.register_new_resolver("token", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+    compat.register_resolver("token", lambda: secrets.token_hex(3), use_cache=True)
     Plugins.instance().register(SweepFiles)
 
 
@@ -71,7 +69,7 @@ def composed(config_name: str, overrides: Sequence[str], hydra: bool = False) ->
     application = GlobalHydra.instance().hydra
     GlobalHydra.instance().hydra = None
     try:
-        with initialize_config_dir(str(config_root() / "conf"), version_base=HYDRA_VERSION):
+        with compat.initialized(str(config_root() / "conf")):
             return hydra_compose(config_name, list(overrides), return_hydra_config=hydra)
     finally:
         GlobalHydra.instance().hydra = application

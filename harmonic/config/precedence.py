@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from hydra._internal import config_loader_impl
-from hydra._internal.config_repository import IConfigRepository
-from hydra._internal.defaults_list import DefaultsList, Overrides, _create_defaults_list
-from hydra._internal.hydra import Hydra
 from hydra.core.default_element import DefaultsTreeNode, GroupDefault, InputDefault
 from hydra.core.override_parser.types import Override
-from hydra.types import RunMode
 
+from harmonic._compat import hydra as compat
+from harmonic._compat.hydra import DefaultsList, IConfigRepository, Overrides, create_defaults_list
 from harmonic.errors import ConfigError
 
 
@@ -55,18 +51,8 @@ def told() -> Iterator[None]:
     Raises:
         ConfigError: in Hydra's composition.
     """
-    create, mode = config_loader_impl.create_defaults_list, Hydra.get_mode  # type: ignore[attr-defined]
-    config_loader_impl.create_defaults_list = _create  # type: ignore[attr-defined]
-    Hydra.get_mode = _mode  # type: ignore[method-assign, assignment]
-    try:
+    with compat.defaults_list_by(_create, raises=True):
         yield
-    finally:
-        config_loader_impl.create_defaults_list = create  # type: ignore[attr-defined]
-        Hydra.get_mode = mode  # type: ignore[method-assign]
-
-
-def _mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
-    return hydra.compose_config(config_name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False).hydra.mode
 
 
 def _create(
@@ -78,7 +64,7 @@ def _create(
 ) -> DefaultsList:
     """Hydra's `create_defaults_list`, less its silence."""
     overrides = _Noting(repo, overrides_list)
-    defaults, tree = _create_defaults_list(repo, config_name, overrides, prepend_hydra, skip_missing)
+    defaults, tree = create_defaults_list(repo, config_name, overrides, prepend_hydra, skip_missing)
     overrides.ensure_overrides_used()
     overrides.ensure_deletions_used()
     _check(overrides, tree)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hydra._internal.grammar.utils import escape_special_characters
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+from harmonic._compat import hydra as compat
 from harmonic.errors import ConfigError
 
 _PARSER = OverridesParser.create()
@@ -31,7 +31,7 @@ def written(key: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str) and _read(value) == value:
         return value
-    return Override._get_value_element_as_str(_quoted(key, value))
+    return compat.written(_quoted(key, value))
 
 
 def is_path(key: str) -> bool:
@@ -62,7 +62,7 @@ def _literal(text: str) -> str:
 
 
 def _is_key(key: Any) -> bool:
-    found = _read(f"{{{escape_special_characters(key) if isinstance(key, str) else key}:0}}")
+    found = _read(f"{{{compat.escaped(key) if isinstance(key, str) else key}:0}}")
     return isinstance(found, dict) and [*map(repr, found)] == [repr(key)]
 
 
@@ -72,7 +72,7 @@ def _read(text: str) -> Any:
         override = _PARSER.parse_override(f"key={text}")
     except HydraException:
         return None
-    value = override._value
+    value = compat.value_of(override)
     if override.is_sweep_override() or isinstance(value, QuotedString) or (isinstance(value, str) and "${" in value):
         return None
     return value

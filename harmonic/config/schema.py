@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harmonic._compat.hydra import store
 from harmonic.errors import ConfigError, meant
 
 ENGINES = ("auto", "native", "torch")
@@ -66,7 +66,7 @@ class Config:
 
 def register() -> None:
     """Make the schema known to Hydra under the name that conf/config.yaml asks for."""
-    ConfigStore.instance().store(name="schema", node=Config, provider="harmonic")
+    store(name="schema", node=Config, provider="harmonic")
 
 
 def parse(composed: DictConfig) -> Config:

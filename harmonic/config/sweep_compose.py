@@ -11,19 +11,19 @@ import copy
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, QuotedString
 from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from harmonic._compat import hydra as compat
 from harmonic.config._config_files import ReadOnce
 from harmonic.config.job_settings import JobSettings, as_hydras
 from harmonic.errors import ConfigError
@@ -79,7 +79,7 @@ class Snapshot:
         master: the sweep's own config, as Hydra composed it.
     """
 
-    def __init__(self, loader: ConfigLoaderImpl, master: DictConfig) -> None:
+    def __init__(self, loader: compat.ConfigLoader, master: DictConfig) -> None:
         self._loader = copy.copy(loader)
         self._loader.repository = ReadOnce(loader.repository)
         self._master = master
@@ -131,7 +131,7 @@ class Snapshot:
             composed.hydra.job.id = str(number)
             composed.hydra.job.num = number
         for section in _OF_THE_SWEEP:
-            if _plain(composed, section) != _plain(self._master, section):
+            if compat.unresolved(composed, section) != compat.unresolved(self._master, section):
                 job = f"job {number} has another ({' '.join(overrides)})"
                 raise ConfigError(
                     f"{section} must be one for all jobs of a sweep; {job}: choose it for the whole sweep"
@@ -144,7 +144,7 @@ class Snapshot:
             return self._overrides[text]
         if number := _SETS_NUMBER.fullmatch(text):
             value = float(number["value"]) if number["fraction"] or number["power"] else int(number["value"])
-            override = replace(self._parse(f"{number['key']}=x"), _value=value, input_line=text)
+            override = compat.with_value(self._parse(f"{number['key']}=x"), value, text)
         else:
             override = self._parser.parse_override(text)
         self._overrides[text] = override
@@ -169,7 +169,7 @@ class Snapshot:
     def _is_plain(self, override: Override) -> bool:
         """Whether an override sets one existing key to one value, and does nothing else."""
         key = override.key_or_group
-        value = override._value
+        value = compat.value_of(override)
         text = value.text if isinstance(value, QuotedString) else value
         return (
             override.type is OverrideType.CHANGE
@@ -189,7 +189,6 @@ class _Base:
         self._composed = composed
         self._task, self._hydra = _split(composed)
         self._template = _template(self._hydra)
-        self._dirname = cast(dict[str, Any], OmegaConf.to_container(self._hydra.hydra.job.config.override_dirname))
         self._leaves: dict[str, Any] = {}
         self._texts: dict[tuple[str, str], str] = {}
 
@@ -250,7 +249,7 @@ class _Base:
             OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
         with read_write(composed.hydra), open_dict(composed.hydra):
             composed.hydra.job.num, composed.hydra.job.id = number, str(number)
-            composed.hydra.job.override_dirname = get_overrides_dirname(list(parsed), **self._dirname)
+            compat.set_override_dirname(composed.hydra, parsed)
             composed.hydra.overrides.task = list(overrides)
             composed.hydra.runtime.output_dir = str(folder)
         return composed
@@ -278,9 +277,11 @@ class _Base:
 
     def _fill(self, number: int, overrides: Sequence[str], parsed: Sequence[Override], folder: Path) -> str:
         """Hydra's part of a job; JSON's strings are YAML's."""
-        dirname = get_overrides_dirname(list(parsed), **self._dirname)
         text = self._template.replace(_TASK, json.dumps(list(overrides))).replace(str(_NUMBER), str(number))
-        text = text.replace(_ID, json.dumps(str(number))).replace(_DIRNAME, json.dumps(dirname))
+        text = text.replace(_ID, json.dumps(str(number)))
+        if compat.has_override_dirname():
+            dirname = compat.override_dirname(self._hydra.hydra, parsed)
+            text = text.replace(_DIRNAME, json.dumps(dirname))
         return text.replace(_OUTPUT, json.dumps(str(folder)))
 
 
@@ -301,23 +302,16 @@ def _whole(composed: DictConfig, number: int, overrides: Sequence[str], home: Pa
         task, hydra = _split(composed)
         resolved = cast(Plain, OmegaConf.to_container(task, resolve=True, throw_on_missing=True))
         text, hydra_text = OmegaConf.to_yaml(task), OmegaConf.to_yaml(hydra)
-    now = copy.copy(composed._metadata.resolver_cache)
+    now = copy.copy(compat.resolver_cache(composed))
 
     def whole() -> DictConfig:
         """From the texts, which are smaller than the config."""
         read = OmegaConf.create(f"{text}{hydra_text}")
         assert isinstance(read, DictConfig)
-        read._metadata.resolver_cache = now
+        compat.set_resolver_cache(read, now)
         return read
 
     return Job(number, overrides, resolved, lambda: text, lambda: hydra_text, folder, settings, whole)
-
-
-def _plain(config: DictConfig, key: str) -> Any:
-    """What a key holds, unresolved."""
-    parent, _, leaf = key.rpartition(".")
-    node = OmegaConf.select(config, parent)._get_node(leaf)
-    return OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()
 
 
 def _split(composed: DictConfig) -> tuple[DictConfig, DictConfig]:
@@ -338,7 +332,8 @@ def _template(hydra: DictConfig) -> str:
     marked = copy.deepcopy(hydra)
     with read_write(marked), open_dict(marked):
         marked.hydra.job.num, marked.hydra.job.id = _NUMBER, _ID
-        marked.hydra.job.override_dirname = _DIRNAME
+        if compat.has_override_dirname():
+            marked.hydra.job.override_dirname = _DIRNAME
         marked.hydra.runtime.output_dir = _OUTPUT
         marked.hydra.overrides.task = [_TASK]
     # one line for the list, so that any list fits in its place

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any, cast
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 
+from harmonic._compat.hydra import instantiate
 from harmonic.errors import ConfigError, meant
 
 
@@ -22,7 +22,7 @@ def find(section: str, target: str) -> type[Any]:
         ConfigError: there is none.
     """
     try:
-        found = pkgutil.resolve_name(target)
+        found = pkgutil.resolve_name(target)  # Hydra's `get_class` logs what it cannot find, beside raising it
     except Exception as error:  # importing somebody's module may raise anything
         rule = f"{section}._target_ must be the dotted path of a class"
         raise ConfigError(f"{rule}; got '{target}' ({reason(error)})") from error

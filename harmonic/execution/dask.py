@@ -174,7 +174,7 @@ class Cluster(Executor):
 
     def _own_cluster(self) -> Any:
         if self._section is not None:
-            from hydra.utils import instantiate
+            from harmonic._compat.hydra import instantiate
 
             try:
                 cluster = instantiate(self._section)

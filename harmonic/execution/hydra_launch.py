@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log
 from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from harmonic._compat.hydra import ConfigLoader, instantiate
 from harmonic.config.job_settings import JobSettings, RunContext, as_hydras
 from harmonic.config.sweep_compose import Job, Snapshot
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
@@ -55,7 +54,7 @@ def check(
         ConfigError: one of the jobs, or the launcher's executor, cannot be had as configured.
     """
     here = trains_here(launcher)
-    assert isinstance(context.config_loader, ConfigLoaderImpl)
+    assert isinstance(context.config_loader, ConfigLoader)
     snapshot = Snapshot(context.config_loader, master)
     return prepare([snapshot.job(first + index, one) for index, one in enumerate(overrides)], snapshot.home, here)
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn
+
+from harmonic._compat.hydra_plugins import BasicLauncher
 
 from . import config  # noqa: F401 - registers the plugins' config
 

@@ -1,0 +1,218 @@
+"""What of Hydra is private or differs between its versions: 1.3 and 1.4 are served.
+
+hydra_plugins imports this in every Hydra application of the environment, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import hydra
+from hydra import initialize_config_dir
+
+# No public class composes a sweep's job and knows the repository that it reads from: `ConfigLoader` in
+# `hydra.core.config_loader` has `load_sweep_config`, and its repository is the implementation's own.
+from hydra._internal.config_loader_impl import ConfigLoaderImpl as ConfigLoader
+
+# Hydra asks it for every file of a composition; public are its sources alone (`hydra.plugins.config_source`).
+from hydra._internal.config_repository import ConfigRepository as ConfigRepository
+
+# What one composition makes of its lists of defaults, and which `override` loses; nothing public tells of either.
+from hydra._internal.config_repository import IConfigRepository as IConfigRepository
+from hydra._internal.defaults_list import DefaultsList as DefaultsList
+from hydra._internal.defaults_list import Overrides as Overrides
+from hydra._internal.defaults_list import _create_defaults_list as create_defaults_list
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig, OmegaConf
+
+__all__ = [
+    "ConfigLoader",
+    "ConfigRepository",
+    "DefaultsList",
+    "IConfigRepository",
+    "Overrides",
+    "create_defaults_list",
+]
+
+VERSION = tuple(int(part) for part in hydra.__version__.split(".")[:2])
+BASE = "1.3"  # whose defaults we rely on; from 1.4 on there is one base, and naming it is deprecated
+
+
+def main(task: Callable[[DictConfig], Any], folder: str, config_name: str) -> None:
+    """Run a task as `hydra.main` does.
+
+    From 1.4 on Hydra wants to be told which classes a config may name. Harmonic's configs name any that their user
+    has (callbacks, loggers, models), and whoever types the command line chooses them: nothing is refused for its name.
+    """
+    if VERSION >= (1, 4):
+        from hydra.utils import UNSAFE_DISABLE_EXECUTION_CHECKS  # type: ignore[attr-defined]  # of 1.4
+
+        options: dict[str, Any] = {"execution_whitelist": UNSAFE_DISABLE_EXECUTION_CHECKS}
+    else:
+        options = {"version_base": BASE}
+    hydra.main(config_path=folder, config_name=config_name, **options)(task)()
+
+
+def initialized(folder: str) -> AbstractContextManager[None]:
+    """While this lasts, `hydra.compose` reads this folder."""
+    context: AbstractContextManager[None] = initialize_config_dir(folder, **_base())
+    return context
+
+
+def _base() -> dict[str, Any]:
+    return {} if VERSION >= (1, 4) else {"version_base": BASE}
+
+
+def instantiate(section: Any, **options: Any) -> Any:
+    """`hydra.utils.instantiate`, of classes that a config names.
+
+    From 1.4 on those that it names are what it may name: of them Hydra still refuses what runs text as code.
+    """
+    from hydra.utils import instantiate as build
+
+    if VERSION < (1, 4):
+        return build(section, **options)
+    from hydra.utils import execution_whitelist  # type: ignore[attr-defined]  # of 1.4
+
+    with execution_whitelist(sorted(set(_targets(section))), reset=True):
+        return build(section, **options)
+
+
+def _targets(section: Any) -> Iterator[str]:
+    plain = OmegaConf.to_container(section) if OmegaConf.is_config(section) else section
+    if isinstance(plain, Mapping):
+        if isinstance(plain.get("_target_"), str):
+            yield plain["_target_"]
+        for value in plain.values():
+            yield from _targets(value)
+    elif isinstance(plain, list | tuple):
+        for value in plain:
+            yield from _targets(value)
+
+
+def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool) -> None:
+    """Register a resolver of OmegaConf's, in place of one that has its name.
+
+    The function of OmegaConf 2.4 has the name of another one, of before 2.1, in OmegaConf 2.3.
+    """
+    register: Any = OmegaConf.register_resolver if VERSION >= (1, 4) else OmegaConf.register_new_resolver
+    register(name, resolver, use_cache=use_cache, replace=True)
+
+
+def store(name: str, node: Any, provider: str) -> None:
+    """Put a config into Hydra's store, in place of one that has its name; from 1.4 on that is to be said."""
+    options: dict[str, Any] = {"replace": True} if VERSION >= (1, 4) else {}
+    ConfigStore.instance().store(name=name, node=node, provider=provider, **options)
+
+
+def set_override_dirname(hydra_section: DictConfig, overrides: Sequence[Override]) -> None:
+    """Note the overrides of a job as the name of a folder, as Hydra does when it composes the job.
+
+    Public is the value in a job that Hydra has composed, and here none is composed. From 1.4 on it is an interpolation
+    of the job's overrides, which needs no help.
+    """
+    if VERSION < (1, 4):
+        hydra_section.job.override_dirname = override_dirname(hydra_section, overrides)
+
+
+def override_dirname(hydra_section: DictConfig, overrides: Sequence[Override]) -> str:
+    """What `hydra.job.override_dirname` holds up to 1.3."""
+    from hydra._internal.config_loader_impl import get_overrides_dirname
+
+    options: Any = OmegaConf.to_container(hydra_section.job.config.override_dirname)
+    name: str = get_overrides_dirname(list(overrides), **options)
+    return name
+
+
+def has_override_dirname() -> bool:
+    """Whether a composed job holds its overrides as text."""
+    return VERSION < (1, 4)
+
+
+def args_parser() -> ArgumentParser:
+    """The options of `hydra.main`, whose names a misspelt one is compared with. Hydra publishes them as help alone."""
+    from hydra._internal.utils import get_args_parser
+
+    parser: ArgumentParser = get_args_parser()
+    return parser
+
+
+def value_of(override: Override) -> Any:
+    """What an override says, before its quotes are taken away: `Override.value()` no longer knows of them."""
+    return override._value
+
+
+def with_value(override: Override, value: Any, line: str) -> Override:
+    """The same override with another value, without the half millisecond that parsing takes."""
+    from dataclasses import replace
+
+    return replace(override, _value=value, input_line=line)
+
+
+def written(value: Any) -> str:
+    """An element of an override as its grammar writes it; public is `Override.get_value_string`, of whole overrides."""
+    text: str = Override._get_value_element_as_str(value)
+    return text
+
+
+def escaped(text: str) -> str:
+    """A text without quotes in which no character has a meaning to the grammar. The rule is the parser's own."""
+    from hydra._internal.grammar.utils import escape_special_characters
+
+    result: str = escape_special_characters(text)
+    return result
+
+
+def return_value(returned: JobReturn) -> Any:
+    """What a job gave or raised; the public property raises it."""
+    return returned._return_value
+
+
+def unresolved(config: DictConfig, key: str) -> Any:
+    """What a key holds as it was written. Public ways resolve interpolations, or copy the section around it."""
+    parent, _, leaf = key.rpartition(".")
+    section = OmegaConf.select(config, parent) if parent else config
+    node: Any = section._get_node(leaf)
+    return OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()
+
+
+def resolver_cache(config: DictConfig) -> Any:
+    """What resolvers with a cache have given for a config: a copy that is made of text would ask them anew."""
+    return config._metadata.resolver_cache
+
+
+def set_resolver_cache(config: DictConfig, cache: Any) -> None:
+    config._metadata.resolver_cache = cache
+
+
+@contextmanager
+def defaults_list_by(create: Callable[..., Any], raises: bool) -> Iterator[None]:
+    """While this lasts Hydra makes its lists of defaults by another function, in every composition.
+
+    No public hook sees a list of defaults. raises: whether what goes wrong where Hydra 1.3 composes only to learn if
+    this is a sweep is raised, not taken for "no"; 1.4 composes nothing there.
+    """
+    from hydra._internal import config_loader_impl
+    from hydra._internal.hydra import Hydra
+
+    before, mode = config_loader_impl.create_defaults_list, Hydra.get_mode  # type: ignore[attr-defined]
+    config_loader_impl.create_defaults_list = create  # type: ignore[attr-defined]
+    if raises and VERSION < (1, 4):
+        Hydra.get_mode = _mode  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        config_loader_impl.create_defaults_list = before  # type: ignore[attr-defined]
+        Hydra.get_mode = mode  # type: ignore[method-assign]
+
+
+def _mode(application: Any, config_name: str | None, overrides: list[str]) -> Any:
+    from hydra.types import RunMode
+
+    composed = application.compose_config(config_name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
+    return composed.hydra.mode
