@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from harmonic.config.schema import MLP_TARGET
-from harmonic.config.targets import locate
+from harmonic.config.targets import locate, reason
+from harmonic.errors import ConfigError
 
 INPUTS, OUTPUTS = 2, 1
 
@@ -87,7 +88,12 @@ def mlp_parameters(section: Mapping[str, Any], generator: torch.Generator) -> di
 
 def _draw_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """Weight (fan_out, fan_in) and bias (fan_out,) as `nn.Linear` draws them, from our own generator."""
-    weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
+    try:
+        weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
+    except RuntimeError as error:  # there is no room for as many, or they have no number
+        raise ConfigError(
+            f"model must fit into memory; got a layer of {fan_out} x {fan_in} ({reason(error)})"
+        ) from error
     if generator is not None:
         # kaiming_uniform_ with a = sqrt(5), as nn.Linear has it, in torch's own order of rounding
         bound = math.sqrt(3.0) * (math.sqrt(2.0 / (1 + math.sqrt(5) ** 2)) / math.sqrt(fan_in))

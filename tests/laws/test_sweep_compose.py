@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hydra import initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
@@ -19,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from harmonic._compat.hydra import ConfigLoader, initialized
 from harmonic.config.compose import config_root, prepare
 from harmonic.config.sweep_compose import Job, Snapshot, dump
 
@@ -75,28 +74,28 @@ override_sets = st.lists(override, max_size=5, unique_by=lambda text: text.parti
 
 
 @pytest.fixture(scope="module")
-def loader() -> ConfigLoaderImpl:
+def loader() -> ConfigLoader:
     return loader_of(config_root() / "conf")
 
 
 @pytest.fixture(scope="module")
-def snapshot(loader: ConfigLoaderImpl) -> Snapshot:
+def snapshot(loader: ConfigLoader) -> Snapshot:
     return Snapshot(loader, load_master(loader))
 
 
-def loader_of(folder: Path) -> ConfigLoaderImpl:
+def loader_of(folder: Path) -> ConfigLoader:
     prepare()
-    with initialize_config_dir(str(folder), version_base="1.3"):
+    with initialized(str(folder)):
         loader = GlobalHydra.instance().config_loader()
-    assert isinstance(loader, ConfigLoaderImpl)
+    assert isinstance(loader, ConfigLoader)
     return loader
 
 
-def load_master(loader: ConfigLoaderImpl) -> DictConfig:
+def load_master(loader: ConfigLoader) -> DictConfig:
     return loader.load_configuration("config", ["hydra.sweep.dir=sweeps_of_tests"], run_mode=RunMode.MULTIRUN)
 
 
-def by_hydra(loader: ConfigLoaderImpl, overrides: list[str], number: int) -> dict[str, Any]:
+def by_hydra(loader: ConfigLoader, overrides: list[str], number: int) -> dict[str, Any]:
     """The resolved config, the unresolved one, Hydra's part and the folder, as its own launcher has them."""
     composed = loader.load_sweep_config(load_master(loader), overrides)
     with open_dict(composed):
@@ -144,9 +143,7 @@ def parts(job: Job) -> dict[str, Any]:
 @example([["+data.told='${oc.env:HARMONIC_TEST,unset}'", "+hydra.job.env_set.HARMONIC_TEST='7'"]])
 @given(st.lists(override_sets, min_size=1, max_size=3))
 @settings(max_examples=25)
-def test_every_job_is_composed_as_hydra_does(
-    loader: ConfigLoaderImpl, snapshot: Snapshot, jobs: list[list[str]]
-) -> None:
+def test_every_job_is_composed_as_hydra_does(loader: ConfigLoader, snapshot: Snapshot, jobs: list[list[str]]) -> None:
     for number, overrides in enumerate(jobs):
         try:
             expected = by_hydra(loader, overrides, number)
@@ -157,9 +154,7 @@ def test_every_job_is_composed_as_hydra_does(
             assert repr(parts(snapshot.job(number, overrides))) == repr(expected)  # nan is not nan
 
 
-def test_jobs_that_differ_in_values_cost_one_composition(
-    loader: ConfigLoaderImpl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_that_differ_in_values_cost_one_composition(loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch) -> None:
     composed = []
     whole = loader.load_sweep_config
 
