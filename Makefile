@@ -1,12 +1,14 @@
 # make demo    the post's three configurations over eight seeds, a search of width and learning rate, their tables and a report
 # make test    ruff, mypy, import-linter and the tests
+# make test-hydra14  the part of them that leans on Hydra, under the next Hydra
 # make bench   the side-by-side measurements of tests/benchmarks
 # Everything is installed into .venv, at the versions of constraints.txt.
 
 PYTHON ?= python3
 BIN := .venv/bin
+HYDRA14 := .venv/hydra-1.4
 
-.PHONY: demo test bench check format clean
+.PHONY: demo test test-hydra14 bench check format clean
 
 demo: .venv/installed
 	$(BIN)/harmonic -cn post figures=true
@@ -16,6 +18,13 @@ demo: .venv/installed
 
 test: check
 	$(BIN)/pytest -n 2 --dist worksteal
+	$(MAKE) test-hydra14
+
+# What leans on Hydra, once more under the next Hydra, which lies over .venv.
+test-hydra14: $(HYDRA14)/installed
+	PYTHONPATH=$(CURDIR)/$(HYDRA14) $(BIN)/pytest -n 2 --dist worksteal -p no:cacheprovider \
+		tests/laws/test_hydra_contract.py tests/laws/test_sweep_compose.py tests/laws/test_quoting.py \
+		tests/unit/config tests/unit/cli "tests/unit/search/test_search.py::test_the_task_of_another_application"
 
 check: .venv/installed
 	$(BIN)/ruff check .
@@ -40,6 +49,10 @@ format: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt --build-constraint constraints.txt \
 		-e . --group dev
+	touch $@
+
+$(HYDRA14)/installed: .venv/installed constraints-hydra14.txt
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target $(HYDRA14) -r constraints-hydra14.txt
 	touch $@
 
 clean:
