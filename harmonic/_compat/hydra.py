@@ -5,6 +5,7 @@ hydra_plugins imports this in every Hydra application of the environment, so not
 
 from __future__ import annotations
 
+import copy
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,26 +13,26 @@ from typing import Any
 
 import hydra
 from hydra import initialize_config_dir
-
-# No public class composes a sweep's job and knows the repository that it reads from: `ConfigLoader` in
-# `hydra.core.config_loader` has `load_sweep_config`, and its repository is the implementation's own.
-from hydra._internal.config_loader_impl import ConfigLoaderImpl as ConfigLoader
+from hydra._internal import config_loader_impl
 
 # Hydra asks it for every file of a composition; public are its sources alone (`hydra.plugins.config_source`).
-from hydra._internal.config_repository import ConfigRepository as ConfigRepository
+try:
+    from hydra._internal.config_repository import ConfigRepository as ConfigRepository
+except ImportError:  # see `missing`
+    ConfigRepository = None  # type: ignore[assignment, misc]
 
 # What one composition makes of its lists of defaults, and which `override` loses; nothing public tells of either.
 from hydra._internal.config_repository import IConfigRepository as IConfigRepository
 from hydra._internal.defaults_list import DefaultsList as DefaultsList
 from hydra._internal.defaults_list import Overrides as Overrides
 from hydra._internal.defaults_list import _create_defaults_list as create_defaults_list
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
 __all__ = [
-    "ConfigLoader",
     "ConfigRepository",
     "DefaultsList",
     "IConfigRepository",
@@ -120,6 +121,25 @@ def set_override_dirname(hydra_section: DictConfig, overrides: Sequence[Override
         hydra_section.job.override_dirname = override_dirname(hydra_section, overrides)
 
 
+def missing(loader: ConfigLoader) -> tuple[str, ...]:
+    """What this Hydra lacks of the private names by which the jobs of a sweep are composed in short."""
+    there = {
+        "ConfigRepository": ConfigRepository is not None,
+        "ConfigLoader.repository": hasattr(loader, "repository"),
+        "Override._value": "_value" in Override.__dataclass_fields__,
+        "get_overrides_dirname": VERSION >= (1, 4) or hasattr(config_loader_impl, "get_overrides_dirname"),
+    }
+    return tuple(name for name, is_there in there.items() if not is_there)
+
+
+def with_repository(loader: ConfigLoader, kind: Callable[[Any], Any]) -> ConfigLoader:
+    """A loader that reads through a repository made of its own; public is the search path, and not what reads it."""
+    copied: Any = copy.copy(loader)
+    copied.repository = kind(copied.repository)
+    composer: ConfigLoader = copied
+    return composer
+
+
 def override_dirname(hydra_section: DictConfig, overrides: Sequence[Override]) -> str:
     """What `hydra.job.override_dirname` holds up to 1.3."""
     from hydra._internal.config_loader_impl import get_overrides_dirname
@@ -182,8 +202,9 @@ def unresolved(config: DictConfig, key: str) -> Any:
 
 
 def resolver_cache(config: DictConfig) -> Any:
-    """What resolvers with a cache have given for a config: a copy that is made of text would ask them anew."""
-    return config._metadata.resolver_cache
+    """What resolvers with a cache have given for a config, for a copy that is made of text would ask them anew; None:
+    it cannot be known."""
+    return getattr(getattr(config, "_metadata", None), "resolver_cache", None)
 
 
 def set_resolver_cache(config: DictConfig, cache: Any) -> None:
@@ -197,7 +218,6 @@ def defaults_list_by(create: Callable[..., Any], raises: bool) -> Iterator[None]
     No public hook sees a list of defaults. raises: whether what goes wrong where Hydra 1.3 composes only to learn if
     this is a sweep is raised, not taken for "no"; 1.4 composes nothing there.
     """
-    from hydra._internal import config_loader_impl
     from hydra._internal.hydra import Hydra
 
     before, mode = config_loader_impl.create_defaults_list, Hydra.get_mode  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
@@ -14,7 +15,12 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from harmonic._compat.hydra import ConfigRepository
+from harmonic._compat.hydra import ConfigRepository, with_repository
+
+
+def read_once(loader: ConfigLoader) -> ConfigLoader:
+    """A loader whose files are read once; the given one stays as it is."""
+    return with_repository(loader, ReadOnce)
 
 
 class ReadOnce(ConfigRepository):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hydra.core.utils import env_override
 
+from harmonic.config.job import Job
 from harmonic.config.schema import parse_plain
-from harmonic.config.sweep_compose import Job
 from harmonic.errors import ConfigError
 from harmonic.execution.executors import WorkersLost
 from harmonic.execution.pool import Pool

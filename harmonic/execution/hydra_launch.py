@@ -14,9 +14,10 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from harmonic._compat.hydra import ConfigLoader, instantiate
+from harmonic._compat.hydra import instantiate
+from harmonic.config.job import Job
 from harmonic.config.job_settings import JobSettings, RunContext, as_hydras
-from harmonic.config.sweep_compose import Job, Snapshot
+from harmonic.config.sweep_compose import Snapshot
 from harmonic.errors import ConfigError, HarmonicError, RunFailed
 from harmonic.execution import progress
 from harmonic.execution.executors import Workers
@@ -54,7 +55,6 @@ def check(
         ConfigError: one of the jobs, or the launcher's executor, cannot be had as configured.
     """
     here = trains_here(launcher)
-    assert isinstance(context.config_loader, ConfigLoader)
     snapshot = Snapshot(context.config_loader, master)
     return prepare([snapshot.job(first + index, one) for index, one in enumerate(overrides)], snapshot.home, here)
 

@@ -15,9 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harmonic.config.job import Job
 from harmonic.config.job_settings import RunContext
 from harmonic.config.schema import Config
-from harmonic.config.sweep_compose import Job, dump
+from harmonic.config.yaml_text import dump
 from harmonic.errors import RowsMissing
 from harmonic.execution.progress import PRINT_EVERY, summary
 from harmonic.results import environment, record, tables

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from harmonic.config.compose import repeat
-from harmonic.config.sweep_compose import Job
+from harmonic.config.job import Job
 from harmonic.errors import ConfigError
 from harmonic.execution.progress import close, say, shown
 from harmonic.results import tables

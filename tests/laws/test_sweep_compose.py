@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
@@ -17,9 +19,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from harmonic._compat.hydra import ConfigLoader, initialized
+from harmonic._compat import hydra as compat
+from harmonic._compat.hydra import initialized
+from harmonic.config import sweep_compose
 from harmonic.config.compose import config_root, prepare
-from harmonic.config.sweep_compose import Job, Snapshot, dump
+from harmonic.config.job import Job
+from harmonic.config.sweep_compose import Snapshot
+from harmonic.config.yaml_text import dump
 
 VALUES: dict[str, list[str | None]] = {
     "seed": ["0", "7", "+5", "-0", "1_000", "007", "null", "1.5", "x"],
@@ -215,3 +221,39 @@ def test_what_is_dumped_is_what_omegaconf_reads_back(node: Any) -> None:
         read = OmegaConf.to_container(OmegaConf.create(dump({"node": node})))
         assert isinstance(read, dict)
         assert repr(read["node"]) == repr(node)
+
+
+@pytest.fixture(scope="module")
+def slow(loader: ConfigLoader) -> Snapshot:
+    """A snapshot under a Hydra that lacks what the short way needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compat, "missing", lambda _loader: ("ConfigRepository",))
+        sweep_compose._say_once.cache_clear()
+        with pytest.warns(UserWarning, match=r"this Hydra has no ConfigRepository: each job is composed by itself"):
+            snapshot = Snapshot(loader, load_master(loader))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # it is said once
+            Snapshot(loader, load_master(loader))
+    return snapshot
+
+
+@given(st.lists(override_sets, min_size=1, max_size=2))
+@settings(max_examples=6)
+def test_without_hydras_private_names_every_job_is_composed_by_hydra(
+    loader: ConfigLoader, slow: Snapshot, jobs: list[list[str]]
+) -> None:
+    for number, overrides in enumerate(jobs):
+        try:
+            expected = by_hydra(loader, overrides, number)
+        except Exception as error:
+            with pytest.raises(type(error)):
+                slow.job(number, overrides)
+        else:
+            assert repr(parts(slow.job(number, overrides))) == repr(expected)
+    assert not slow._bases
+
+
+def test_a_name_that_is_missing_is_named(loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compat.missing(loader) == ()
+    monkeypatch.setattr(compat, "ConfigRepository", None)
+    assert compat.missing(loader) == ("ConfigRepository",)
