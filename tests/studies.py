@@ -18,7 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harmonic import load_runs
 from harmonic.search._rehearsal import TRIED
-from harmonic.search.study import kept, load_study
+from harmonic.search.study import load_study
+from harmonic.search.trial_attributes import attributes_of
 from helpers import CommandLine
 
 PARSER = OverridesParser.create()
@@ -60,7 +61,7 @@ def agrees(folder: Path, count: int, seeds: int) -> None:
     assert len(runs) == count * seeds
     for one in study.trials:
         rows = runs[runs["trial"] == one.number]
-        assert set(rows["run"]) == set(kept(one)["runs"])
+        assert set(rows["run"]) == set(attributes_of(one)["runs"])
         assert np.isclose(one.value or np.nan, rows["valid_rmse"].mean(), rtol=1e-12)
 
 

@@ -10,7 +10,6 @@ they are mappings here; what harmonic ships has its arguments checked by the `_c
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +19,13 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic._compat.hydra import store
+from harmonic.config.rules import class_path, one_of, real, seed, storable, whole
 from harmonic.errors import ConfigError, meant
 
 ENGINES = ("auto", "native", "torch")
 DEVICES = ("auto", "cpu", "cuda")
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "sin", "snake")
 OBJECTIVES = ("valid_rmse", "dense_rmse", "sparse_rmse", "gap", "final_loss", "train_s")
-SEEDS = 2**32  # torch's generator on the CPU keeps the lower 32 bits of a seed
-TOO_LARGE = 2**63  # for a whole number of the table
 
 # what is a whole number however its range is written
 WHOLE = ("seed", "data.points", "data.seed", "model.width", "model.depth", "model.seed",
@@ -94,7 +92,7 @@ def parse_plain(plain: Mapping[str, Any]) -> Config:
     values["training"] = _filled("training.", Training, values["training"])
     values["region"] = _filled("region.", Region, values["region"])
     config: Config = _filled("", Config, values)
-    return checked(config)
+    return validated(config)
 
 
 def _filled(prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
@@ -105,39 +103,37 @@ def _filled(prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:
     return kind(**values)
 
 
-def checked(config: Config) -> Config:
+def validated(config: Config) -> Config:
     """The same config with every value in range and of its type (1 becomes 1.0 where a real is meant)."""
     training, region = config.training, config.region
     return Config(
-        seed=_seed("seed", config.seed),
+        seed=seed("seed", config.seed),
         data=_section("data", config.data),
         model=_section("model", config.model),
         optimizer=_section("optimizer", config.optimizer),
         training=Training(
-            steps=_whole("training.steps", training.steps, 1),
-            engine=_one_of("training.engine", training.engine, ENGINES),
+            steps=whole("training.steps", training.steps, 1),
+            engine=one_of("training.engine", training.engine, ENGINES),
             device=_device(training.device),
-            evaluate_every=_whole("training.evaluate_every", training.evaluate_every, 1),
+            evaluate_every=whole("training.evaluate_every", training.evaluate_every, 1),
         ),
-        region=Region(mass=_real("region.mass", region.mass, "a number between 0 and 1", lambda v: 0 < v < 1)),
+        region=Region(mass=_mass(region.mass)),
         objective=_objective(config.objective),
         figures=config.figures,
     )
 
 
 def _section(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    target = values.get("_target_")
-    if not isinstance(target, str) or "." not in target:
-        raise ConfigError.broken(f"{name}._target_", "the dotted path of a class", target)
-    section = {key: _held(f"{name}.{key}", value) for key, value in values.items()}
+    target = class_path(f"{name}._target_", values.get("_target_"))
+    section = {key: storable(f"{name}.{key}", value) for key, value in values.items()}
     if twice := [key for key, count in Counter(_dotted(name, section)).items() if count > 1]:
         raise ConfigError(f"a dotted key must lead to one value; '{twice[0]}' leads to several")
     if name == "optimizer":
         lr = section.get("lr")
-        section["lr"] = _real("optimizer.lr", lr, "a finite number > 0", lambda v: v > 0)
+        section["lr"] = real("optimizer.lr", lr, "a finite number > 0", lambda v: v > 0)
     else:
-        seed = section.get("seed")
-        section["seed"] = None if seed is None else _seed(f"{name}.seed", seed)
+        given = section.get("seed")
+        section["seed"] = None if given is None else seed(f"{name}.seed", given)
     check = _CHECKS.get(target)
     return check(section) if check else section
 
@@ -145,23 +141,23 @@ def _section(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _check_harmonic(section: dict[str, Any]) -> dict[str, Any]:
     _known_keys("data", section, ("points", "scale", "noise", "seed"))
     return section | {
-        "points": _whole("data.points", section["points"], 2),
-        "scale": _real("data.scale", section["scale"], "a finite number > 0", lambda v: v > 0),
-        "noise": _real("data.noise", section["noise"], "a finite number >= 0", lambda v: v >= 0),
+        "points": whole("data.points", section["points"], 2),
+        "scale": real("data.scale", section["scale"], "a finite number > 0", lambda v: v > 0),
+        "noise": real("data.noise", section["noise"], "a finite number >= 0", lambda v: v >= 0),
     }
 
 
 def _check_mlp(section: dict[str, Any]) -> dict[str, Any]:
     _known_keys("model", section, ("width", "depth", "activation", "seed"))
-    depth = _whole("model.depth", section["depth"], 1)
+    depth = whole("model.depth", section["depth"], 1)
     width = section["width"]
     if isinstance(width, Sequence) and not isinstance(width, str):
         if len(width) != depth:
             raise ConfigError.broken("model.width", f"one whole number, or as many as model.depth ({depth})", width)
-        width = [_whole("model.width", one, 1) for one in width]
+        width = [whole("model.width", one, 1) for one in width]
     else:
-        width = _whole("model.width", width, 1)
-    activation = _one_of("model.activation", section["activation"], ACTIVATIONS)
+        width = whole("model.width", width, 1)
+    activation = one_of("model.activation", section["activation"], ACTIVATIONS)
     return section | {"depth": depth, "width": width, "activation": activation}
 
 
@@ -181,39 +177,6 @@ def _known_keys(name: str, section: Mapping[str, Any], known: Sequence[str]) -> 
             raise ConfigError(f"{name}.{key} is missing; {section['_target_']} takes {', '.join(known)}")
 
 
-def _whole(key: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError.broken(key, f"a whole number >= {least}", value)
-    return int(_held(key, value))
-
-
-def _held(key: str, value: Any) -> Any:
-    """A value, if a table can hold all that is in it."""
-    _utf8(key, key)
-    if isinstance(value, Mapping):
-        for name, one in value.items():
-            if not isinstance(name, str | int | float):
-                raise ConfigError.broken(key, "a mapping of text or numbers to values", value)
-            _held(f"{key}.{name}", one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            _held(key, one)
-    elif isinstance(value, int) and not -TOO_LARGE <= value < TOO_LARGE:
-        raise ConfigError.broken(key, "a whole number that 64 bits hold", value)
-    elif isinstance(value, str):
-        _utf8(key, value)
-    elif value is not None and not isinstance(value, bool | int | float):
-        raise ConfigError.broken(key, "null, a truth value, a number, text, or a list or mapping of these", value)
-    return value
-
-
-def _utf8(key: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"{ascii(key)[1:-1]} must be UTF-8; got {text!a}") from None
-
-
 def _dotted(key: str, value: Any) -> Iterator[str]:
     """The dotted keys of the leaves of a value."""
     if isinstance(value, Mapping) and value:
@@ -223,24 +186,10 @@ def _dotted(key: str, value: Any) -> Iterator[str]:
         yield key
 
 
-def _seed(key: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < SEEDS:
-        raise ConfigError.broken(key, f"a whole number from 0 to {SEEDS - 1}", value)
-    return value
-
-
-def _real(key: str, value: object, rule: str, holds: Callable[[float], bool]) -> float:
-    valid = isinstance(value, int | float) and not isinstance(value, bool)
-    number = float(_held(key, value)) if valid else math.nan
-    if not math.isfinite(number) or not holds(number):
-        raise ConfigError.broken(key, rule, value)
-    return number
-
-
-def _one_of(key: str, value: object, options: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in options:
-        raise ConfigError.broken(key, f"one of {', '.join(options)}", value)
-    return value
+def _mass(value: object) -> float:
+    if isinstance(value, int):
+        storable("region.mass", value)
+    return real("region.mass", value, "a number between 0 and 1", lambda mass: 0 < mass < 1)
 
 
 def _device(value: object) -> str:

@@ -38,14 +38,14 @@ def prepare(jobs: Sequence[Job], home: Path, here: bool = True) -> list[Run]:
     Raises:
         ConfigError: one of the jobs, which is named, cannot be had as configured, or two want one folder.
     """
-    runs = [checked(one, Place(one.folder, home, home.name, one.number), here) for one in jobs]
+    runs = [check_job(one, Place(one.folder, home, home.name, one.number), here) for one in jobs]
     shared = [folder for folder, count in Counter(run.place.folder for run in runs).items() if count > 1]
     if shared:
         raise ConfigError.broken("hydra.sweep.subdir", "another folder for each run", str(shared[0]))
     return runs
 
 
-def checked(one: Job, place: Place, here: bool = True) -> Run:
+def check_job(one: Job, place: Place, here: bool = True) -> Run:
     """A job with its config checked, as the start of its run does.
 
     Args:

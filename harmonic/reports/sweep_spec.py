@@ -16,7 +16,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from harmonic.errors import TableError
-from harmonic.search.settings import DIRECTIONS, public
+from harmonic.search.settings import DIRECTIONS
+from harmonic.search.storage_url import public
 
 FILE = "multirun.yaml"
 LONGEST = 40  # letters of a value in a message

@@ -11,7 +11,8 @@ from optuna.samplers import RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from harmonic.search.samplers import asked, build_pruner, build_sampler
+from harmonic.search.reproducible_sampler import guarded_call
+from harmonic.search.samplers import build_pruner, build_sampler
 from harmonic.search.settings import Settings
 from harmonic.search.space import Space
 
@@ -75,4 +76,4 @@ def _prune(trial: Trial, reports: Sequence[int]) -> None:
     worse = 1 if trial.study.direction is StudyDirection.MINIMIZE else -1
     for step in reports:
         trial.report(float(worse * step), step)
-        asked("pruner", trial.study.pruner, trial.should_prune)
+        guarded_call("pruner", trial.study.pruner, trial.should_prune)

@@ -16,19 +16,20 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from harmonic.config.sweep_compose import Snapshot
-from harmonic.execution.grid import checked, train_runs
+from harmonic.execution.grid import check_job, train_runs
 from harmonic.execution.progress import SweepProgress, say
 from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter
 from harmonic.results.record import Place
 from harmonic.results.tables import FOLDER
 from harmonic.search.runners import by_seed
 from harmonic.search.space import Space
+from harmonic.training.status import Status
 
 SUBFOLDER = "fresh"
-TOLD = ("valid_rmse", "dense_rmse", "sparse_rmse")
+COLUMNS = ("valid_rmse", "dense_rmse", "sparse_rmse")
 
 
-def confirm(
+def train_fresh_seeds(
     best: FrozenTrial,
     seeds: Sequence[int],
     space: Space,
@@ -53,20 +54,20 @@ def confirm(
         one = snapshot.job(best.number, overrides)
         folder = home / str(best.number) / str(seed)
         place = Place(folder, home, f"{snapshot.home.name}/{SUBFOLDER}", best.number)
-        runs.append(checked(one, place, here))
+        runs.append(check_job(one, place, here))
     RunWriter(home / FOLDER).adopt(runs)
     train_runs(runs, build, SweepProgress(), callbacks=callbacks)
     return runs
 
 
-def tell(console: Console, runs: Sequence[Run]) -> None:
+def print_fresh_seeds(console: Console, runs: Sequence[Run]) -> None:
     """Print what the configuration is worth on these seeds."""
     rows = [run.row for run in runs if run.row is not None]
-    complete = [row for row in rows if row["status"] == "complete"]
-    others = Counter(str(row["status"]) for row in rows if row["status"] != "complete")
+    complete = [row for row in rows if row["status"] == Status.COMPLETE]
+    others = Counter(str(row["status"]) for row in rows if row["status"] != Status.COMPLETE)
     ended = "".join(f"; {count} {status}" for status, count in sorted(others.items()))
     if complete:
-        medians = ", ".join(f"{name} {statistics.median(row[name] for row in complete):.4g}" for name in TOLD)
+        medians = ", ".join(f"{name} {statistics.median(row[name] for row in complete):.4g}" for name in COLUMNS)
         say(console, f"the best from {len(runs)} fresh seeds: {medians} (medians{ended})")
     else:
         say(console, f"the best from {len(runs)} fresh seeds: none was completed{ended}")

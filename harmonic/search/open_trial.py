@@ -1,8 +1,6 @@
-"""A trial on its way: its replicates, trained stage by stage, and what they come to.
+"""An open trial: asked and not yet told. Its replicates are trained stage by stage; their means are its values.
 
-Without a pruner a trial is one stage: all its seeds, to the end. A pruner of steps looks in between, so
-that all seeds advance rung by rung; Wilcoxon's looks at one seed after the other. A stage's value is the
-mean of its replicates: what the pruner is told, and in the end what Optuna is told.
+A stage's value is the mean of its replicates: what the pruner is told, and in the end what Optuna is told.
 """
 
 from __future__ import annotations
@@ -19,22 +17,28 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harmonic.execution.run_writer import Run
 from harmonic.results.outcome import Outcome
+from harmonic.search.stages import Stage
+from harmonic.training.status import Status
 
-STATES = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "diverged": TrialState.FAIL,
-    "failed": TrialState.FAIL,
+STATES: dict[str, TrialState] = {
+    Status.COMPLETE: TrialState.COMPLETE,
+    Status.PRUNED: TrialState.PRUNED,
+    Status.DIVERGED: TrialState.FAIL,
+    Status.FAILED: TrialState.FAIL,
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Replicate:
-    """One seed of a trial. run: where it goes; outcome: as far as it has come."""
+    """One seed of a trial, as far as it has come.
 
-    seed: int | None
+    overrides: of its job; job: the number that a launcher gives it; run: None where Hydra's launcher runs it, and
+    writes; outcome: of what is trained of it; retries: times that it was tried again.
+    """
+
     overrides: Sequence[str]
-    run: Run | None = None  # None where Hydra's launcher runs it, and writes
+    job: int
+    run: Run | None = None
     outcome: Outcome | None = None
     retries: int = 0
 
@@ -46,24 +50,10 @@ class Replicate:
     def ended(self) -> bool:
         return self.status in STATES
 
-
-@dataclass(frozen=True)
-class Stage:
-    """What is trained between two looks of the pruner. step: as the pruner knows it; until: the step at
-    which runs pause, None: their end; replicates: by index."""
-
-    step: int
-    until: int | None
-    replicates: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One replicate of a open_trial, to be trained until a step."""
-
-    open_trial: OpenTrial
-    replicate: Replicate
-    until: int | None
+    def value(self, column: str) -> float:
+        """A column of its outcome; NaN where it has none."""
+        value = self.outcome.columns.get(column) if self.outcome else None
+        return math.nan if value is None else float(value)
 
 
 @dataclass(eq=False)
@@ -85,7 +75,7 @@ class OpenTrial:
     objectives: Sequence[str]
     status: str = "running"
     _reached: int = 0
-    _waiting: deque[Segment] = field(default_factory=deque)
+    _waiting: deque[Replicate] = field(default_factory=deque)
     _training: int = 0
 
     def __post_init__(self) -> None:
@@ -99,40 +89,42 @@ class OpenTrial:
     def stage(self) -> Stage:
         return self.stages[self._reached]
 
-    def next_segment(self) -> Segment | None:
-        """What may be trained now; None: all that there is, is in training."""
-        if not self._waiting:
-            return None
-        self._training += 1
-        return self._waiting.popleft()
-
-    def receive(self, segment: Segment, outcome: Outcome, max_retries: int) -> bool:
-        """Take what a segment gave; whether its run has come to an end. A run that raised is tried again."""
-        self._training -= 1
-        if outcome.columns["status"] == "failed" and segment.replicate.retries < max_retries:
-            segment.replicate.retries += 1
-            self._waiting.append(segment)
-            return False
-        segment.replicate.outcome = outcome
-        return segment.replicate.ended
+    @property
+    def at_last_stage(self) -> bool:
+        return self.stage is self.stages[-1]
 
     @property
     def at_rest(self) -> bool:
         """Whether the stage is done."""
         return not self._waiting and not self._training
 
-    def mean(self, column: str) -> float:
-        """The stage's mean of a column; NaN where a replicate has none."""
-        return _mean([self._value(self.replicates[index], column) for index in self.stage.replicates])
-
     @property
     def spoilt(self) -> bool:
         """Whether a replicate ended badly: the trial has no value then."""
-        return any(one.status in ("diverged", "failed") for one in self.replicates)
+        return any(one.status in (Status.DIVERGED, Status.FAILED) for one in self.replicates)
 
     @property
-    def at_last_stage(self) -> bool:
-        return self.stage is self.stages[-1]
+    def error(self) -> str | None:
+        """Why it failed or diverged."""
+        errors = [one.outcome.columns.get("error") for one in self.replicates if one.outcome and one.ended]
+        return next((str(error) for error in errors if error), None)
+
+    def next_replicate(self) -> Replicate | None:
+        """What is to be trained now, until the end of the stage; None: all that there is, is in training."""
+        if not self._waiting:
+            return None
+        self._training += 1
+        return self._waiting.popleft()
+
+    def receive(self, replicate: Replicate, outcome: Outcome, max_retries: int) -> bool:
+        """Take what training gave; whether its run has come to an end. A run that raised is tried again."""
+        self._training -= 1
+        if outcome.columns["status"] == Status.FAILED and replicate.retries < max_retries:
+            replicate.retries += 1
+            self._waiting.append(replicate)
+            return False
+        replicate.outcome = outcome
+        return replicate.ended
 
     def next_stage(self) -> None:
         """Go on to the next stage."""
@@ -142,39 +134,28 @@ class OpenTrial:
     def end(self, pruned: bool) -> None:
         """Settle how the trial ended, and with it the replicates that are in mid-run."""
         statuses = {one.status for one in self.replicates}
-        self.status = next(
-            (bad for bad in ("failed", "diverged") if bad in statuses), "pruned" if pruned else "complete"
-        )
+        ends_well = Status.PRUNED if pruned else Status.COMPLETE
+        self.status = str(next((bad for bad in (Status.FAILED, Status.DIVERGED) if bad in statuses), ends_well))
         for one in self.replicates:
-            if one.status == "paused" and one.outcome is not None:
-                one.outcome = replace(one.outcome, columns={**one.outcome.columns, "status": "pruned"})
+            if one.status == Status.PAUSED and one.outcome is not None:
+                one.outcome = replace(one.outcome, columns={**one.outcome.columns, "status": str(Status.PRUNED)})
+
+    def mean(self, column: str) -> float:
+        """The stage's mean of a column; NaN where a replicate has none."""
+        return _mean([self.replicates[index].value(column) for index in self.stage.replicates])
 
     def results(self) -> list[float]:
         """The trial's values, one an objective: means over its replicates."""
-        return [_mean([self._value(one, name) for one in self.replicates]) for name in self.objectives]
+        return [_mean([one.value(name) for one in self.replicates]) for name in self.objectives]
 
     def spread(self) -> list[float | None] | None:
         """The standard deviations over the replicates; None of a single one, and of values that have none."""
         if len(self.replicates) < 2:
             return None
-        return [_deviation([self._value(one, name) for one in self.replicates]) for name in self.objectives]
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed or diverged."""
-        errors = [one.outcome.columns.get("error") for one in self.replicates if one.outcome and one.ended]
-        return next((str(error) for error in errors if error), None)
+        return [_deviation([one.value(name) for one in self.replicates]) for name in self.objectives]
 
     def _queue_stage(self) -> None:
-        for index in self.stage.replicates:
-            one = self.replicates[index]
-            if not one.ended:
-                self._waiting.append(Segment(self, one, self.stage.until))
-
-    @staticmethod
-    def _value(replicate: Replicate, column: str) -> float:
-        value = replicate.outcome.columns.get(column) if replicate.outcome else None
-        return math.nan if value is None else float(value)
+        self._waiting += (self.replicates[index] for index in self.stage.replicates if not self.replicates[index].ended)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -191,19 +172,3 @@ def _deviation(values: Sequence[float]) -> float | None:
     with suppress(OverflowError):
         return statistics.stdev(values)
     return None
-
-
-def plan(steps: int, rung: int | None, seeds: int, one_by_one: bool) -> list[Stage]:
-    """The stages of a trial.
-
-    Args:
-        steps: of a run.
-        rung: steps between two looks of the pruner; None: it does not look at steps.
-        seeds: replicates.
-        one_by_one: the pruner looks at one seed after the other.
-    """
-    everyone = range(seeds)
-    if one_by_one:
-        return [Stage(index, None, [index]) for index in everyone]
-    rungs = range(rung, steps, rung) if rung else ()
-    return [*(Stage(step, step, everyone) for step in rungs), Stage(steps, None, everyone)]

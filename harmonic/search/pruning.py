@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from harmonic.search.samplers import asked
+from harmonic._compat.optuna import resumed, storage_of, stored_trial
+from harmonic.search.reproducible_sampler import guarded_call
 from harmonic.search.study import PRUNING
 
 
@@ -19,15 +19,14 @@ class Pruning:
     study of the same storage, `<name>-pruning`, holds one column's reports.
 
     Args:
-        study: the sweep's.
-        pruner: its pruner.
+        study: the sweep's, with its pruner.
     """
 
-    def __init__(self, study: Study, pruner: BasePruner) -> None:
-        self._shadow: Study | None = None
+    def __init__(self, study: Study) -> None:
+        self._pruning_study: Study | None = None
         if len(study.directions) > 1:
-            self._shadow = optuna.create_study(
-                storage=study._storage, study_name=study.study_name + PRUNING, pruner=pruner,
+            self._pruning_study = optuna.create_study(
+                storage=storage_of(study), study_name=study.study_name + PRUNING, pruner=study.pruner,
                 sampler=optuna.samplers.RandomSampler(), load_if_exists=True,
             )  # fmt: skip
         self._trials: dict[int, Trial] = {}
@@ -36,35 +35,35 @@ class Pruning:
         """Report a trial's value at a step; whether to end it there. One that has ended already ends where it did."""
         if isinstance(trial, FrozenTrial):
             return trial.state is TrialState.PRUNED and step >= self._last_report(trial)
-        judged = self._judged(trial)
-        frozen = judged.study._storage.get_trial(judged._trial_id)
+        reported = self._reported(trial)
+        frozen = stored_trial(reported.study, reported)
         if step not in frozen.intermediate_values:
-            judged.report(value, step)
+            reported.report(value, step)
         with np.errstate(invalid="ignore"):  # between infinite values there is no quantile
-            return asked("pruner", judged.study.pruner, judged.should_prune)
+            return guarded_call("pruner", reported.study.pruner, reported.should_prune)
 
     def end(self, trial: Trial, state: TrialState, value: float | None) -> None:
         """The trial has ended so."""
-        judged = self._trials.pop(trial.number, None)
-        if judged is not None:
+        reported = self._trials.pop(trial.number, None)
+        if reported is not None:
             # the objectives may have values where the pruner's column has none
             complete = state is TrialState.COMPLETE and value is not None and not math.isnan(value)
             state = state if complete or state is not TrialState.COMPLETE else TrialState.FAIL
-            judged.study.tell(judged, value if complete else None, state=state, skip_if_finished=True)
+            reported.study.tell(reported, value if complete else None, state=state, skip_if_finished=True)
 
     def _last_report(self, trial: FrozenTrial) -> int:
-        if self._shadow is not None:
-            ended = self._shadow.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        if self._pruning_study is not None:
+            ended = self._pruning_study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
             trial = next(one for one in reversed(ended) if one.user_attrs.get("trial") == trial.number)
         return max(trial.intermediate_values)
 
-    def _judged(self, trial: Trial) -> Trial:
-        if self._shadow is None:
+    def _reported(self, trial: Trial) -> Trial:
+        if self._pruning_study is None:
             return trial
         if trial.number not in self._trials:
-            running = self._shadow.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            running = self._pruning_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             mine = [one for one in running if one.user_attrs.get("trial") == trial.number]
-            judged = Trial(self._shadow, mine[0]._trial_id) if mine else self._shadow.ask()
-            judged.set_user_attr("trial", trial.number)
-            self._trials[trial.number] = judged
+            reported = resumed(self._pruning_study, mine[0]) if mine else self._pruning_study.ask()
+            reported.set_user_attr("trial", trial.number)
+            self._trials[trial.number] = reported
         return self._trials[trial.number]

@@ -1,123 +1,34 @@
-"""Samplers and pruners: what `_target_` names, built; and draws that depend on the trial's number alone."""
+"""Samplers and pruners: what `_target_` names, built."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pydoc import ErrorDuringImport, locate
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 from hydra.utils import instantiate
-from optuna.distributions import BaseDistribution
-from optuna.exceptions import OptunaError
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
-from optuna.samplers import BaseSampler, CmaEsSampler, GridSampler, QMCSampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
 
+from harmonic._compat.optuna import QMCSamplerByNumber
 from harmonic.config.targets import check_arguments
-from harmonic.errors import ConfigError, HarmonicError
+from harmonic.errors import ConfigError
 from harmonic.results.outcome import reason
 from harmonic.search._cma import GuardedCmaEsSampler
-from harmonic.search._qmc import NumberedQMCSampler
+from harmonic.search.reproducible_sampler import ReproducibleSampler
 from harmonic.search.space import Space
 
 # What Optuna imports only when the first trial that needs it is drawn.
 _NEEDS = {"CmaEsSampler": "cmaes"}
 
-# Samplers whose seed names one order of points for the whole study, wherever it is taken up.
-_SEQUENCES = (QMCSampler, GridSampler)
-
-# What the storage of a study raises, and what has a line already.
-_NOT_ITS_OWN = (HarmonicError, OptunaError, SQLAlchemyError, OSError)
-
 SEEDS = 2**32  # of NumPy's generators
 
-_OURS: dict[type, type] = {CmaEsSampler: GuardedCmaEsSampler, QMCSampler: NumberedQMCSampler}
+_OURS: dict[type, type] = {CmaEsSampler: GuardedCmaEsSampler, QMCSampler: QMCSamplerByNumber}
 
 
-Said = TypeVar("Said")
-
-
-def asked(key: str, one: object, act: Callable[[], Said]) -> Said:
-    """What a sampler or a pruner says.
-
-    Args:
-        key: of `hydra.sweeper`.
-        one: the sampler or the pruner.
-        act: asks it.
-
-    Raises:
-        ConfigError: it has raised an exception of its own.
-    """
-    try:
-        return act()
-    except _NOT_ITS_OWN:
-        raise
-    except Exception as error:  # it may be anybody's
-        rule = f"hydra.sweeper.{key} must be one that works here and as it is configured"
-        raise ConfigError(f"{rule}; {type(one).__name__} got {reason(error)}") from error
-
-
-class Numbered(BaseSampler):
-    """A sampler whose draws for a trial follow from the seed, the trial's number and the trials before it.
-
-    Optuna's samplers keep a generator that a new process would start from the beginning. This one builds
-    its sampler anew for every trial, seeded by (seed, number): a study that was interrupted goes on as it
-    would have gone, and no two processes that share one draw the same.
-
-    Args:
-        build: the sampler with a given seed.
-        seed: of the study.
-    """
-
-    def __init__(self, build: Callable[[int | None], BaseSampler], seed: int | None) -> None:
-        self._build, self._seed = build, seed
-        self._sampler = build(seed)
-        self._reseeds = seed is not None and not isinstance(self._sampler, _SEQUENCES)
-        self.exhausted = False  # a finite space has been searched
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        if self._reseeds:
-            (seed,) = np.random.SeedSequence([int(self._seed or 0), trial.number]).generate_state(1)
-            self._sampler = self._build(int(seed))
-        asked("sampler", self._sampler, lambda: self._sampler.before_trial(study, trial))
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return asked("sampler", self._sampler, lambda: self._sampler.infer_relative_search_space(study, trial))
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return asked("sampler", self._sampler, lambda: self._sampler.sample_relative(study, trial, search_space))
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        return asked(
-            "sampler",
-            self._sampler,
-            lambda: self._sampler.sample_independent(study, trial, param_name, param_distribution),
-        )
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        if isinstance(self._sampler, GridSampler) and "grid_id" not in trial.system_attrs:
-            return  # enqueued, and no point of the grid
-        try:
-            asked("sampler", self._sampler, lambda: self._sampler.after_trial(study, trial, state, values))
-        except ConfigError as error:  # so a finite space ends; Optuna knows `stop` inside `optimize` alone
-            if "Study.stop" not in str(error.__cause__):
-                raise
-            self.exhausted = True
-
-    def reseed_rng(self) -> None:
-        self._sampler.reseed_rng()
-
-
-def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
+def build_sampler(section: Mapping[str, Any], space: Space) -> ReproducibleSampler:
     """The sampler that `hydra.sweeper.sampler` names.
 
     Raises:
@@ -140,7 +51,7 @@ def build_sampler(section: Mapping[str, Any], space: Space) -> Numbered:
     seed = given.get("seed")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS):
         raise ConfigError.broken("hydra.sweeper.sampler.seed", f"a whole number from 0 to {SEEDS - 1}, or null", seed)
-    return Numbered(build, seed)
+    return ReproducibleSampler(build, seed)
 
 
 def build_pruner(section: Mapping[str, Any], rung: int, steps: int) -> BasePruner:

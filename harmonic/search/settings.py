@@ -1,26 +1,25 @@
-"""What `hydra.sweeper` says of a search, checked."""
+"""The keys of `hydra.sweeper`, checked, as plain values."""
 
 from __future__ import annotations
 
 import math
-import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
-from harmonic.config.schema import OBJECTIVES, SEEDS
+from harmonic.config.rules import SEEDS, flag, one_of, real, whole
+from harmonic.config.schema import OBJECTIVES
 from harmonic.errors import ConfigError, meant
+from harmonic.search.storage_url import database_in_memory
 
 DIRECTIONS = ("minimize", "maximize")
 LONGEST_BEAT_S = 86_400
+
+Parser = Callable[[str, Any], Any]  # gives back the value of a key, or refuses it
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Settings:
     allow_changes: bool
 
     @classmethod
-    def checked(cls, section: Mapping[str, Any]) -> Settings:
-        """The settings with every value in range.
+    def parse(cls, section: Mapping[str, Any]) -> Settings:
+        """The settings of `hydra.sweeper`, every value in range.
 
         Raises:
             ConfigError: a value breaks its rule, or there is no such key.
@@ -64,88 +63,42 @@ class Settings:
             str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for key, value in section.items()
         }
-        if plain["params"] is not None and not isinstance(plain["params"], dict):
-            raise _broken("params", "ranges by key, as {model.width: interval(8,128)}", plain["params"])
-        directions = plain["direction"] if isinstance(plain["direction"], list) else [plain["direction"]]
-        for one in directions:
-            if one not in DIRECTIONS:
-                raise _broken("direction", f"one of {', '.join(DIRECTIONS)}, or a list of them", one)
-        if plain["prune_by"] is not None and plain["prune_by"] not in OBJECTIVES:
-            raise _broken("prune_by", f"one of {', '.join(OBJECTIVES)}", plain["prune_by"])
-        return cls(
-            params=plain["params"] or {},
-            n_trials=_whole("n_trials", plain["n_trials"], 1),
-            n_jobs=_optional_whole("n_jobs", plain["n_jobs"], 1),
-            direction=directions,
-            seeds=_seeds("seeds", plain["seeds"]),
-            fresh_seeds=_seeds("fresh_seeds", plain["fresh_seeds"]),
-            sampler=_built_by("sampler", plain["sampler"]),
-            pruner=_built_by("pruner", plain["pruner"]),
-            rungs=_optional_whole("rungs", plain["rungs"], 1),
-            prune_by=plain["prune_by"],
-            study_name=_name(plain["study_name"]),
-            storage=_storage(plain["storage"]),
-            heartbeat=_whole("heartbeat", plain["heartbeat"], 1, LONGEST_BEAT_S),
-            max_retries=_whole("max_retries", plain["max_retries"], 0),
-            max_failure_rate=_real("max_failure_rate", plain["max_failure_rate"], "a number from 0 to 1", 0, 1),
-            timeout=_optional_real("timeout", plain["timeout"], "a number of seconds >= 0", 0),
-            target=_optional_real("target", plain["target"], "a finite number", -math.inf),
-            patience=_optional_whole("patience", plain["patience"], 1),
-            allow_changes=_flag("allow_changes", plain["allow_changes"]),
-        )
+        return cls(**{key: parse(f"hydra.sweeper.{key}", plain[key]) for key, parse in _PARSERS.items()})
 
 
-def _broken(key: str, rule: str, value: object) -> ConfigError:
-    return ConfigError.broken(f"hydra.sweeper.{key}", rule, value)
+def _params(key: str, value: Any) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise ConfigError.broken(key, "ranges by key, as {model.width: interval(8,128)}", value)
+    return value or {}
 
 
-def _whole(key: str, value: Any, least: int, most: int = sys.maxsize) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        rule = f"a whole number >= {least}" if most == sys.maxsize else f"a whole number from {least} to {most}"
-        raise _broken(key, rule, value)
-    return value
+def _directions(key: str, value: Any) -> Sequence[str]:
+    given = value if isinstance(value, list) else [value]
+    return [one_of(key, one, DIRECTIONS, ", or a list of them") for one in given]
 
 
-def _flag(key: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _broken(key, "true or false", value)
-    return value
+def _column(key: str, value: Any) -> str:
+    return one_of(key, value, OBJECTIVES)
 
 
-def _storage(value: Any) -> str | None:
-    if value is None:
-        return None
+def _storage(key: str, value: Any) -> str:
     if not isinstance(value, str) or "://" not in value:
-        raise _broken("storage", "an address of Optuna's, as sqlite:///study.db, or null", value)
+        raise ConfigError.broken(key, "an address of Optuna's, as sqlite:///study.db, or null", value)
     if database_in_memory(value):
-        raise _broken("storage", "one that stays when the sweep has ended", value)
+        raise ConfigError.broken(key, "one that stays when the sweep has ended", value)
     return value
-
-
-def _optional_whole(key: str, value: Any, least: int) -> int | None:
-    return None if value is None else _whole(key, value, least)
-
-
-def _real(key: str, value: Any, rule: str, low: float, high: float = math.inf) -> float:
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not math.isfinite(number) or not low <= number <= high:
-        raise _broken(key, rule, value)
-    return number
-
-
-def _optional_real(key: str, value: Any, rule: str, low: float) -> float | None:
-    return None if value is None else _real(key, value, rule, low)
 
 
 def _built_by(key: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("_target_"), str) or "." not in value["_target_"]:
-        raise _broken(f"{key}._target_", f"the dotted path of a class, as optuna.{key}s.<class>", value)
+        rule = f"the dotted path of a class, as optuna.{key.rpartition('.')[2]}s.<class>"
+        raise ConfigError.broken(f"{key}._target_", rule, value)
     return value
 
 
-def _name(value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise _broken("study_name", "a text, or null: the name of the sweep's folder", value)
+def _name(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError.broken(key, "a text, or null: the name of the sweep's folder", value)
     return value
 
 
@@ -157,54 +110,43 @@ def _seeds(key: str, value: Any) -> Sequence[int]:
             parsed = OverridesParser.create().parse_override(f"seed={value}")
             seeds = list(parsed.sweep_iterator()) if parsed.is_discrete_sweep() else parsed.value()
         except HydraException as error:
-            raise _broken(key, rule, value) from error
+            raise ConfigError.broken(key, rule, value) from error
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = [seeds]
     if seeds is None:
         return []
     valid = isinstance(seeds, list) and seeds and len(set(map(str, seeds))) == len(seeds)
     if not valid or any(isinstance(s, bool) or not isinstance(s, int) or not 0 <= s < SEEDS for s in seeds):
-        raise _broken(key, rule, value)
+        raise ConfigError.broken(key, rule, value)
     return list(seeds)
 
 
-def database_in_memory(url: str) -> bool:
-    """Whether an SQLite database ends with its process."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return False
-    named = parsed.database or ":memory:"
-    return parsed.get_backend_name() == "sqlite" and (":memory:" in named or "mode=memory" in url)
+def _or_null(parse: Parser) -> Parser:
+    return lambda key, value: None if value is None else parse(key, value)
 
 
-def database_file(url: str | None) -> Path | None:
-    """The file of an SQLite database; None: it is none, or is kept in memory."""
-    try:
-        parsed = make_url(url or "")
-    except (ArgumentError, ValueError):
-        return None
-    named = parsed.database
-    if parsed.get_backend_name() != "sqlite" or not named or named == ":memory:" or named.startswith("file:"):
-        return None
-    return Path(named)
+def _from(least: int) -> Parser:
+    return lambda key, value: whole(key, value, least)
 
 
-def absolute(url: str | None, cwd: Path) -> str | None:
-    """A storage's URL, which means the same in whatever folder it is read.
-
-    Args:
-        cwd: where it was given, to which the path of an SQLite database is relative.
-    """
-    file = database_file(url)
-    if url is None or file is None or file.is_absolute():
-        return url
-    return make_url(url).set(database=str(cwd / file)).render_as_string(hide_password=False)
-
-
-def public(url: str | None) -> str:
-    """A storage's URL as it may be shown: without its password."""
-    try:
-        return make_url(url or "").render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):  # no URL, or one with a port that is no number
-        return re.sub(r":[^@]*@", ":***@", str(url))
+_PARSERS: dict[str, Parser] = {
+    "params": _params,
+    "direction": _directions,
+    "prune_by": _or_null(_column),
+    "n_trials": _from(1),
+    "n_jobs": _or_null(_from(1)),
+    "seeds": _seeds,
+    "fresh_seeds": _seeds,
+    "sampler": _built_by,
+    "pruner": _built_by,
+    "rungs": _or_null(_from(1)),
+    "study_name": _or_null(_name),
+    "storage": _or_null(_storage),
+    "heartbeat": lambda key, value: whole(key, value, 1, LONGEST_BEAT_S),
+    "max_retries": _from(0),
+    "max_failure_rate": lambda key, value: real(key, value, "a number from 0 to 1", lambda rate: 0 <= rate <= 1),
+    "timeout": _or_null(lambda key, value: real(key, value, "a number of seconds >= 0", lambda seconds: seconds >= 0)),
+    "target": _or_null(lambda key, value: real(key, value, "a finite number", math.isfinite)),
+    "patience": _or_null(_from(1)),
+    "allow_changes": flag,
+}

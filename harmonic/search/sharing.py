@@ -18,8 +18,10 @@ from optuna.storages import fail_stale_trials
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from harmonic._compat.optuna import record_heartbeat, set_waiting, stored_trial, trial_id
 from harmonic.execution import signals
-from harmonic.search.study import OWNER, SILENT_BEATS, counted, finished
+from harmonic.search.storage import SILENT_BEATS
+from harmonic.search.trial_attributes import OWNER, count_finished, count_finished_and_running
 
 WAIT_S = 0.5  # between two looks at what others still train
 
@@ -31,16 +33,16 @@ class ExclusiveStudy:
         n_trials: in total.
     """
 
-    writes_early = True  # the rows of a trial before it has ended
+    writes_rows_early = True  # the rows of a trial before it has ended
 
     def __init__(self, study: Study, n_trials: int) -> None:
         self.study, self.n_trials = study, n_trials
-        self._begun = 0
-        self.elsewhere: int | None = None  # trials that others have finished; None: there are no others
+        self._started = 0
+        self.finished_elsewhere: int | None = None  # trials that others have finished; None: there are no others
 
     def __enter__(self) -> ExclusiveStudy:
         self._put_back()
-        self._begun = finished(self.study)
+        self._started = count_finished(self.study)
         return self
 
     def __exit__(
@@ -49,28 +51,28 @@ class ExclusiveStudy:
         """Nothing goes on."""
 
     @property
-    def begun(self) -> int:
+    def started(self) -> int:
         """Trials that have ended or are on their way."""
-        return self._begun
+        return self._started
 
     def ask(self) -> Trial | None:
         """A new trial; None: there are enough."""
-        if self.begun >= self.n_trials:
+        if self.started >= self.n_trials:
             return None
-        self._begun += 1
+        self._started += 1
         return self.study.ask()
 
-    def holds(self, trial: Trial) -> bool:  # noqa: ARG002 - there is nobody else
+    def is_ours(self, trial: Trial) -> bool:  # noqa: ARG002 - there is nobody else
         """Whether a trial is still ours."""
         return True
 
-    def told(self, trial: Trial) -> None:
+    def trial_ended(self, trial: Trial) -> None:
         """A trial has ended."""
 
-    def tend(self) -> None:
-        """See to the trials of others."""
+    def check_others(self) -> None:
+        """Find the trials of those who are dead."""
 
-    def wait(self) -> bool:
+    def wait_for_others(self) -> bool:
         """Whether others' trials may yet become ours; waits a moment if so."""
         return False
 
@@ -79,7 +81,7 @@ class ExclusiveStudy:
         own numbers, and where `n_trials` is reached they wait on."""
         for one in self._left_running():
             with suppress(UpdateFinishedTrialError):  # taken over meanwhile
-                self.study._storage.set_trial_state_values(one._trial_id, state=TrialState.WAITING)
+                set_waiting(self.study, one)
 
     def _left_running(self) -> list[FrozenTrial]:
         return self._running()
@@ -97,16 +99,16 @@ class SharedStudy(ExclusiveStudy):
     """
 
     # a trial that is lost runs again under another number: its rows would count a seed twice
-    writes_early = False
+    writes_rows_early = False
 
     def __init__(self, study: Study, n_trials: int, owner: str, beat: int) -> None:
         super().__init__(study, n_trials)
         self._owner, self._beat = owner, beat
         self._alive = set[int]()  # ids of the trials in training here
-        self._told = 0
+        self._ended_here = 0
         self._end = threading.Event()
         self._pulse = threading.Thread(target=self._give_signs, name="harmonic-heartbeat", daemon=True)
-        self._tended = time.monotonic()
+        self._checked_others = time.monotonic()
         self._seen = dict[int, float]()  # when a trial of another was first waited for
 
     def __enter__(self) -> SharedStudy:
@@ -121,66 +123,63 @@ class SharedStudy(ExclusiveStudy):
         self._pulse.join(timeout=1)  # it may wait for a server that does not answer
 
     @property
-    def begun(self) -> int:
-        return sum(counted(self.study))
+    def started(self) -> int:
+        return sum(count_finished_and_running(self.study))
 
     def ask(self) -> Trial | None:
-        if self.begun >= self.n_trials:
+        if self.started >= self.n_trials:
             return None
         trial = self.study.ask()
         self._adopt(trial)
         trial.set_user_attr(OWNER, self._owner)
-        if self.begun <= self.n_trials:
+        if self.started <= self.n_trials:
             return trial
         # others asked at the same moment: it waits for whoever asks next, or for a greater n_trials
-        self._alive.discard(trial._trial_id)
-        self.study._storage.set_trial_state_values(trial._trial_id, state=TrialState.WAITING)
+        self._alive.discard(trial_id(trial))
+        set_waiting(self.study, trial)
         return None
 
-    def holds(self, trial: Trial) -> bool:
-        return self.study._storage.get_trial(trial._trial_id).state is TrialState.RUNNING
+    def is_ours(self, trial: Trial) -> bool:
+        return stored_trial(self.study, trial).state is TrialState.RUNNING
 
-    def told(self, trial: Trial) -> None:
-        self._alive.discard(trial._trial_id)
-        self._told += 1
+    def trial_ended(self, trial: Trial) -> None:
+        self._alive.discard(trial_id(trial))
+        self._ended_here += 1
 
-    def tend(self) -> None:
-        if time.monotonic() - self._tended >= self._beat:
-            self._tended = time.monotonic()
+    def check_others(self) -> None:
+        if time.monotonic() - self._checked_others >= self._beat:
+            self._checked_others = time.monotonic()
             fail_stale_trials(self.study)
-            self.elsewhere = finished(self.study) - self._told
+            self.finished_elsewhere = count_finished(self.study) - self._ended_here
 
-    def wait(self) -> bool:
-        self.elsewhere = finished(self.study) - self._told
-        if self.elsewhere + self._told >= self.n_trials:
+    def wait_for_others(self) -> bool:
+        self.finished_elsewhere = count_finished(self.study) - self._ended_here
+        if self.finished_elsewhere + self._ended_here >= self.n_trials:
             return False
         now = time.monotonic()
         for one in self._running():
-            since = self._seen.setdefault(one._trial_id, now)
+            since = self._seen.setdefault(trial_id(one), now)
             if since and now - since > SILENT_BEATS * self._beat:
                 # its sweeper may have died before the first sign of life, without which it is never stale
-                self._record(one._trial_id)
-                self._seen[one._trial_id] = 0
+                record_heartbeat(self.study, trial_id(one))
+                self._seen[trial_id(one)] = 0
         time.sleep(WAIT_S)
         signals.check()
-        self.tend()
+        self.check_others()
         return True
 
     def _left_running(self) -> list[FrozenTrial]:
         mine = [one for one in self._running() if one.user_attrs.get(OWNER) == self._owner]
         for one in mine:
-            self._record(one._trial_id)  # else it would be stale as soon as it is asked
+            record_heartbeat(self.study, trial_id(one))  # else it would be stale as soon as it is asked
         return mine
 
     def _adopt(self, trial: Trial) -> None:
-        self._record(trial._trial_id)
-        self._alive.add(trial._trial_id)
+        record_heartbeat(self.study, trial_id(trial))
+        self._alive.add(trial_id(trial))
 
     def _give_signs(self) -> None:
         while not self._end.wait(self._beat):
             for one in list(self._alive):
                 with suppress(StorageInternalError):  # the search meets it at its next question, and says so
-                    self._record(one)
-
-    def _record(self, trial_id: int) -> None:
-        self.study._storage.record_heartbeat(trial_id)  # type: ignore[attr-defined]  # of every RDBStorage
+                    record_heartbeat(self.study, one)

@@ -23,7 +23,9 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 import harmonic
-from harmonic.search.study import JOURNAL, finished, kept, load_study
+from harmonic.search.journal import JOURNAL
+from harmonic.search.study import load_study
+from harmonic.search.trial_attributes import attributes_of, count_finished
 
 SCRIPT = str(Path(sys.executable).with_name("harmonic"))
 MEMORY = Path("/dev/shm")
@@ -38,7 +40,7 @@ def agrees(folder: Path, trials: int) -> None:
     assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert len(runs) == 2 * trials
     assert not runs.duplicated(["trial", "seed"]).any()
-    assert {run for one in study.trials for run in kept(one)["runs"]} == set(runs["run"])
+    assert {run for one in study.trials for run in attributes_of(one)["runs"]} == set(runs["run"])
 
 
 def search(folder: Path, trials: int) -> list[str]:
@@ -75,7 +77,7 @@ def signals(home: Path, count: int = 50) -> None:
         assert code in (128 + wanted, -wanted), f"{code}\n{text}"
         assert "Traceback" not in text, text
         assert took < WITHIN_S, (took, text)
-    there = finished(load_study(folder))
+    there = count_finished(load_study(folder))
     subprocess.run(search(folder, there + 20), check=True, stdout=subprocess.DEVNULL, cwd=home)
     agrees(folder, there + 20)
     console.print(f"{count} signals: exit codes {dict(ends)}, the slowest end after {slowest:.1f} s; "

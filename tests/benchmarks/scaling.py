@@ -46,9 +46,10 @@ from harmonic.cli import application
 from harmonic.config.compose import compose
 from harmonic.run import train_one
 from harmonic.search._cma import GuardedCmaEsSampler
-from harmonic.search.samplers import Numbered
+from harmonic.search.reproducible_sampler import ReproducibleSampler
 from harmonic.search.sharing import ExclusiveStudy, SharedStudy
-from harmonic.search.study import KEPT, _storage, finished
+from harmonic.search.storage import open_storage
+from harmonic.search.trial_attributes import ATTRIBUTES, count_finished
 
 SPACE: dict[str, BaseDistribution] = {
     "model.width": IntDistribution(8, 128),
@@ -70,21 +71,21 @@ def fill(study: Study, count: int) -> None:
         trials.append(
             create_trial(
                 params=drawn.params, distributions=SPACE, value=float(number * 7919 % 1009),
-                user_attrs={KEPT: {"status": "complete"}},
+                user_attrs={ATTRIBUTES: {"status": "complete"}},
             )
         )  # fmt: skip
     study.add_trials(trials)
 
 
-def cycle(share: ExclusiveStudy) -> None:
+def cycle(study_access: ExclusiveStudy) -> None:
     """One trial of a search, without its training."""
-    trial = share.ask()
+    trial = study_access.ask()
     assert trial is not None
     for name, distribution in SPACE.items():
         trial._suggest(name, distribution)
-    trial.set_user_attr(KEPT, {"status": "complete", "runs": ["0123456789ab"] * 2, "dir": str(trial.number)})
-    share.study.tell(trial, trial.params["optimizer.lr"], state=TrialState.COMPLETE)
-    share.told(trial)
+    trial.set_user_attr(ATTRIBUTES, {"status": "complete", "runs": ["0123456789ab"] * 2, "dir": str(trial.number)})
+    study_access.study.tell(trial, trial.params["optimizer.lr"], state=TrialState.COMPLETE)
+    study_access.trial_ended(trial)
 
 
 def milliseconds(act: Callable[[], None]) -> float:
@@ -109,7 +110,7 @@ def samplers(_home: Path) -> None:
             if cells and (cells[-1] == "-" or float(cells[-1]) > 1e3 * FAR_S / 10):
                 cells.append("-")
                 continue
-            study = optuna.create_study(sampler=Numbered(functools.partial(_seeded, kind), 0))
+            study = optuna.create_study(sampler=ReproducibleSampler(functools.partial(_seeded, kind), 0))
             fill(study, count)
             cells.append(f"{milliseconds(functools.partial(cycle, ExclusiveStudy(study, 10**9))):.1f}")
         table.add_row(kind.__name__.removeprefix("Guarded"), *cells)
@@ -125,13 +126,13 @@ def _seeded(kind: type[BaseSampler], seed: int | None) -> BaseSampler:
 def storage_of(kind: str, home: Path) -> Iterator[tuple[BaseStorage, str | None]]:
     """A storage as a search opens it, and its URL."""
     if kind == "journal":
-        yield _storage(None, home), None
+        yield open_storage(None, home), None
     elif kind == "SQLite":
         url = f"sqlite:///{home}/study.db"
-        yield _storage(url, home, heartbeat=10), url
+        yield open_storage(url, home, heartbeat=10), url
     else:
         with postgresql.server() as server:
-            yield _storage(server.url, home, heartbeat=10), server.url
+            yield open_storage(server.url, home, heartbeat=10), server.url
 
 
 def storages(home: Path) -> None:
@@ -143,9 +144,9 @@ def storages(home: Path) -> None:
             study = optuna.create_study(storage=storage, sampler=RandomSampler(seed=0))
             for count in counts:
                 fill(study, count - len(study.get_trials(deepcopy=False)))
-                share = SharedStudy(study, 10**9, "benchmark", 10) if url else ExclusiveStudy(study, 10**9)
-                with share:
-                    cells.append(f"{milliseconds(functools.partial(cycle, share)):.1f}")
+                study_access = SharedStudy(study, 10**9, "benchmark", 10) if url else ExclusiveStudy(study, 10**9)
+                with study_access:
+                    cells.append(f"{milliseconds(functools.partial(cycle, study_access)):.1f}")
         table.add_row(kind, *cells)
     console.print(table)
 
@@ -153,15 +154,15 @@ def storages(home: Path) -> None:
 def _sweeper(url: str, number: int, together: Barrier, results: Any) -> None:
     """A sweeper that trains nothing, for some seconds."""
     warnings.simplefilter("ignore")
-    study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
+    study = optuna.load_study(study_name="shared", storage=open_storage(url, Path(), heartbeat=10),
                               sampler=RandomSampler(seed=number))  # fmt: skip
-    with SharedStudy(study, 10**9, f"sweeper {number}", 10) as share:
-        cycle(share)
+    with SharedStudy(study, 10**9, f"sweeper {number}", 10) as study_access:
+        cycle(study_access)
         together.wait()
         began, cpu, count = time.monotonic(), time.process_time(), 0
         while time.monotonic() - began < SECONDS:
-            cycle(share)
-            share.tend()
+            cycle(study_access)
+            study_access.check_others()
             count += 1
         results.put((count, time.process_time() - cpu))
 
@@ -183,7 +184,7 @@ def sweepers(_home: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     for count in (1, 2, 4, 8):
         with postgresql.server() as server:
-            optuna.create_study(study_name="shared", storage=_storage(server.url, Path(), heartbeat=10))
+            optuna.create_study(study_name="shared", storage=open_storage(server.url, Path(), heartbeat=10))
             together, results = spawn.Barrier(count + 1), spawn.Queue()
             started = [spawn.Process(target=_sweeper, args=(server.url, number, together, results))
                        for number in range(count)]  # fmt: skip
@@ -206,19 +207,19 @@ def _paced(url: str, first: int, results: Any) -> None:
     warnings.simplefilter("ignore")
 
     def sweep(number: int) -> int:
-        study = optuna.load_study(study_name="shared", storage=_storage(url, Path(), heartbeat=10),
+        study = optuna.load_study(study_name="shared", storage=open_storage(url, Path(), heartbeat=10),
                                   sampler=RandomSampler(seed=number))  # fmt: skip
         told = 0
-        with SharedStudy(study, HUNDRED_TRIALS, f"sweeper {number}", 10) as share:
+        with SharedStudy(study, HUNDRED_TRIALS, f"sweeper {number}", 10) as study_access:
             time.sleep(random.Random(number).uniform(0, PACE_S))
-            while (trial := share.ask()) is not None:
+            while (trial := study_access.ask()) is not None:
                 for name, distribution in SPACE.items():
                     trial._suggest(name, distribution)
                 time.sleep(PACE_S)
-                trial.set_user_attr(KEPT, {"status": "complete"})
+                trial.set_user_attr(ATTRIBUTES, {"status": "complete"})
                 study.tell(trial, trial.params["optimizer.lr"])
-                share.told(trial)
-                share.tend()
+                study_access.trial_ended(trial)
+                study_access.check_others()
                 told += 1
         return told
 
@@ -229,7 +230,7 @@ def _paced(url: str, first: int, results: Any) -> None:
 def hundred(_home: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     with postgresql.server("-c max_connections=250") as server:
-        study = optuna.create_study(study_name="shared", storage=_storage(server.url, Path(), heartbeat=10))
+        study = optuna.create_study(study_name="shared", storage=open_storage(server.url, Path(), heartbeat=10))
         results, began = spawn.Queue(), time.monotonic()
         started = [spawn.Process(target=_paced, args=(server.url, first, results))
                    for first in range(0, HUNDRED, HUNDRED // PROCESSES)]  # fmt: skip
@@ -240,7 +241,7 @@ def hundred(_home: Path) -> None:
         for one in started:
             one.join()
         states = {one.state for one in study.get_trials(deepcopy=False)}
-        assert sum(told) == finished(study) == HUNDRED_TRIALS
+        assert sum(told) == count_finished(study) == HUNDRED_TRIALS
         assert states <= {TrialState.COMPLETE, TrialState.WAITING}, states
     console.print(f"{HUNDRED} sweepers, {PACE_S:g} s a trial: {HUNDRED_TRIALS} trials in {took:.0f} s, each told once, "
                   f"{min(told)} to {max(told)} by a sweeper; server's CPU {1e3 * server_s / HUNDRED_TRIALS:.1f} ms "

@@ -21,9 +21,11 @@ from optuna.trial import TrialState
 
 from harmonic import load_runs
 from harmonic.errors import HarmonicError, StorageLost
-from harmonic.search.journal import open_journal
-from harmonic.search.results import causes, write
-from harmonic.search.study import JOURNAL, counted, kept, load_study
+from harmonic.search.journal import JOURNAL, open_journal
+from harmonic.search.printed_results import failure_causes
+from harmonic.search.results import write_results
+from harmonic.search.study import load_study
+from harmonic.search.trial_attributes import attributes_of, count_finished_and_running
 from helpers import command_here
 
 CASES = int(os.environ.get("HARMONIC_FUZZ", "250"))
@@ -101,9 +103,9 @@ def test_any_journal_is_read_or_refused_in_a_line(whole: Path, seed: int, values
         refused = None
         try:
             study = load_study(home)
-            write(study, home, ["valid_rmse"], lambda _: None)
-            causes(study)
-            counted(study)
+            write_results(study, home, ["valid_rmse"], lambda _: None)
+            failure_causes(study)
+            count_finished_and_running(study)
         except HarmonicError as error:
             refused = str(error)
         assert refused is None or ("line " in refused or "study" in refused)
@@ -198,7 +200,9 @@ def test_a_journal_that_is_taken_away_during_a_search(
     study = load_study(tmp_path / "s")
     assert len(study.trials) == 6
     assert {one.state for one in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
-    assert sorted(load_runs(tmp_path / "s")["run"]) == sorted(run for one in study.trials for run in kept(one)["runs"])
+    assert sorted(load_runs(tmp_path / "s")["run"]) == sorted(
+        run for one in study.trials for run in attributes_of(one)["runs"]
+    )
 
 
 def test_a_journal_is_not_made_where_it_was_removed(tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ from sqlalchemy.exc import DBAPIError
 
 import postgresql
 from harmonic import load_runs
+from harmonic._compat.optuna import QMCSamplerByNumber
 from harmonic.execution.sweep_lock import SweepLock
-from harmonic.search._qmc import NumberedQMCSampler
-from harmonic.search.samplers import Numbered
-from harmonic.search.settings import public
-from harmonic.search.study import SILENT_BEATS, _storage, finished, kept, lost
+from harmonic.search.reproducible_sampler import ReproducibleSampler
+from harmonic.search.storage import SILENT_BEATS, open_storage
+from harmonic.search.storage_url import public
+from harmonic.search.trial_attributes import attributes_of, count_finished, lost_trials
 from process import Command
 
 SEARCH = ("-cn", "width_lr", "training.steps=200", "data.points=40", "hydra.launcher.executor.workers=1",
@@ -66,14 +67,14 @@ def agrees(server: postgresql.Server, folder: Path, count: int) -> None:
     runs = load_runs(folder)
     with study(server) as shared:
         complete = [one for one in shared.trials if one.state is TrialState.COMPLETE]
-        assert len(complete) == finished(shared) == count
+        assert len(complete) == count_finished(shared) == count
         again = [number for one in shared.trials for number in one.system_attrs.get("retry_history", [])]
-        assert set(again) <= {one.number for one in lost(shared)}
+        assert set(again) <= {one.number for one in lost_trials(shared)}
     assert not runs.duplicated(["trial", "seed"]).any()
     assert set(runs["trial"]) == {one.number for one in complete}, "lost trials have no rows"
     for one in complete:
         rows = runs[runs["trial"] == one.number]
-        assert set(rows["run"]) == set(kept(one)["runs"])
+        assert set(rows["run"]) == set(attributes_of(one)["runs"])
         assert one.value == pytest.approx(rows["valid_rmse"].mean(), rel=1e-12)
 
 
@@ -123,14 +124,14 @@ def test_a_sweeper_that_stood_still_gives_up_what_was_taken_over(server: postgre
     _, err = asleep.communicate()
     assert (asleep.returncode, err) == (0, "")
     with study(server) as shared:
-        assert len(lost(shared)) == 1
+        assert len(lost_trials(shared)) == 1
     agrees(server, tmp_path, 5)
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_sweeper_asleep_in_a_transaction_holds_up_nobody(server: postgresql.Server) -> None:
     """The server ends a transaction whose sweeper does not go on with it."""
-    storage = _storage(server.url, Path(), heartbeat=1)
+    storage = open_storage(server.url, Path(), heartbeat=1)
     try:
         with storage._backend.engine.connect() as connection:  # type: ignore[attr-defined]
             connection.execute(text("SELECT 1"))
@@ -205,7 +206,7 @@ def test_a_seat_is_one_of_a_kind(tmp_path: Path) -> None:
 def test_a_lost_count_draws_no_point_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Optuna counts quasi-random points in the study: of two sweepers that do it at once one is not counted."""
     monkeypatch.setattr("optuna.storages.InMemoryStorage.set_study_system_attr", lambda *_: None)
-    study = optuna.create_study(sampler=Numbered(lambda seed: NumberedQMCSampler(seed=seed), 0))
+    study = optuna.create_study(sampler=ReproducibleSampler(lambda seed: QMCSamplerByNumber(seed=seed), 0))
     space: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1)}
     study.tell(study.ask(space), 0.0)  # from which the sampler knows the space
     assert len({study.ask(space).params["x"] for _ in range(16)}) == 16

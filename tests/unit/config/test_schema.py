@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmonic.config import schema
+from harmonic.config import rules, schema
 from harmonic.config.compose import compose
 from harmonic.errors import ConfigError
 from helpers import config
@@ -101,28 +101,28 @@ def test_keys_that_nobody_reads_are_refused(override: str) -> None:
 @given(st.sampled_from(["width", "depth", "activation", "seed"]), ODD)
 def test_a_model_that_passes_is_one_that_can_be_built(key: str, value: object) -> None:
     try:
-        passed = schema.checked(replace(BASE, model=BASE.model | {key: value})).model
+        passed = schema.validated(replace(BASE, model=BASE.model | {key: value})).model
     except ConfigError:
         return
     assert isinstance(passed["width"], int) or len(passed["width"]) == passed["depth"]
     assert passed["depth"] >= 1
     assert passed["activation"] in schema.ACTIVATIONS
-    assert passed["seed"] is None or 0 <= passed["seed"] < schema.SEEDS
+    assert passed["seed"] is None or 0 <= passed["seed"] < rules.SEEDS
 
 
 @given(ODD)
 def test_a_learning_rate_that_passes_is_a_positive_real(value: object) -> None:
     one = replace(BASE, optimizer={"_target_": "torch.optim.SGD", "lr": value})
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
-        lr = schema.checked(one).optimizer["lr"]
+        lr = schema.validated(one).optimizer["lr"]
         assert isinstance(lr, float)
         assert lr == value
     else:
         with pytest.raises(ConfigError, match=re.escape(f"got {value!r}")):
-            schema.checked(one)
+            schema.validated(one)
 
 
 def test_checking_twice_is_checking_once() -> None:
     one = compose(["model=deep", "model.width=[3,4]", "optimizer.lr=1", "objective=[dense_rmse,gap]"])
-    assert schema.checked(one) == one
+    assert schema.validated(one) == one
     assert isinstance(one.optimizer["lr"], float)

@@ -31,8 +31,10 @@ from harmonic.execution.progress import RunProgress, SweepProgress
 from harmonic.results import record
 from harmonic.results.outcome import Outcome
 from harmonic.results.tables import STATUSES
-from harmonic.search.open_trial import OpenTrial, Replicate, plan
-from harmonic.search.study import kept, load_study
+from harmonic.search.open_trial import OpenTrial, Replicate
+from harmonic.search.stages import plan_stages
+from harmonic.search.study import load_study
+from harmonic.search.trial_attributes import attributes_of
 from harmonic.training.trainer import Trainer, no_callback, train
 from helpers import CommandLine, config, results
 
@@ -127,8 +129,8 @@ def test_two_trials_of_one_folder_end_in_a_line(harmonic_command: CommandLine) -
 def open_trial(values: list[float]) -> OpenTrial:
     """A trial whose replicates came to these values."""
     outcomes = [Outcome({"status": "complete", "gap": value}, {}) for value in values]
-    replicates = [Replicate(seed, [], None, outcome) for seed, outcome in enumerate(outcomes)]
-    return OpenTrial(cast(Trial, None), {}, replicates, plan(1, None, len(values), one_by_one=False), ["gap"])
+    replicates = [Replicate([], seed, outcome=outcome) for seed, outcome in enumerate(outcomes)]
+    return OpenTrial(cast(Trial, None), {}, replicates, plan_stages(1, None, len(values), one_by_one=False), ["gap"])
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=6))
@@ -281,7 +283,7 @@ def test_a_single_runs_bar_moves_with_its_losses() -> None:
 
 def stamped(folder: Path) -> dict[str, list[str]]:
     """The ids of the runs that the study knows, by trial, and those that are in the table."""
-    known = {f"trial {one.number}": sorted(kept(one)["runs"]) for one in load_study(folder).trials}
+    known = {f"trial {one.number}": sorted(attributes_of(one)["runs"]) for one in load_study(folder).trials}
     runs = load_runs(folder)
     assert {f"trial {number}": sorted(rows["run"]) for number, rows in runs.groupby("trial")} == known
     return known

@@ -26,7 +26,7 @@ def tried(section: dict[str, Any], space: list[str] = REALS, objectives: int = 1
     """Try out a sampler or a pruner."""
     key = "pruner" if "pruners" in section["_target_"] else "sampler"
     directions = [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE][:objectives]
-    settings = Settings.checked({**KEYS, key: section})
+    settings = Settings.parse({**KEYS, key: section})
     try_out(settings, Space({}, space, LOADER, applied), directions, rung=20, steps=200)
 
 

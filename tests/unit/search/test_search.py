@@ -17,7 +17,9 @@ import yaml
 from optuna.trial import TrialState
 
 from harmonic import load_model, load_runs
-from harmonic.search.study import JOURNAL, kept, load_study
+from harmonic.search.journal import JOURNAL
+from harmonic.search.study import load_study
+from harmonic.search.trial_attributes import attributes_of
 from helpers import CommandLine, results
 from process import Command
 from studies import agrees
@@ -58,14 +60,14 @@ def test_the_table_is_the_study(harmonic_command: CommandLine, seeds: str, execu
     for one in study.trials:
         rows = runs[runs["trial"] == one.number]
         assert one.value == pytest.approx(rows["valid_rmse"].mean(), rel=1e-15)
-        assert set(kept(one)["runs"]) == set(rows["run"])
-        assert kept(one)["replicates"] == replicates == len(rows)
+        assert set(attributes_of(one)["runs"]) == set(rows["run"])
+        assert attributes_of(one)["replicates"] == replicates == len(rows)
         assert sorted(rows["seed"]) == {"null": [0], "[3]": [3]}.get(seeds, [0, 1, 2])
         if replicates > 1:
-            assert kept(one)["spread"] == [pytest.approx(rows["valid_rmse"].std(), rel=1e-12)]
+            assert attributes_of(one)["spread"] == [pytest.approx(rows["valid_rmse"].std(), rel=1e-12)]
         for name, value in one.params.items():
             assert (rows[name] == value).all()
-        assert all(Path(path).is_relative_to(folder / kept(one)["dir"]) for path in rows["dir"])
+        assert all(Path(path).is_relative_to(folder / attributes_of(one)["dir"]) for path in rows["dir"])
     assert isinstance(study.trials[0].params["model.width"], int)
 
 

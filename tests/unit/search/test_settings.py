@@ -23,7 +23,7 @@ VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.te
 def test_any_value_of_any_key_is_kept_or_refused(key: str, value: Any) -> None:
     """What is let through means what was written: nothing is taken for another type."""
     try:
-        checked = Settings.checked({**KEYS, key: value})
+        checked = Settings.parse({**KEYS, key: value})
     except ConfigError as error:
         refused = str(error)
     else:
@@ -57,7 +57,7 @@ def test_any_value_of_any_key_is_kept_or_refused(key: str, value: Any) -> None:
 )
 def test_what_would_be_taken_for_something_else_is_refused(key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Settings.checked({**KEYS, key: value})
+        Settings.parse({**KEYS, key: value})
 
 
 def test_all_keys_are_tried() -> None:

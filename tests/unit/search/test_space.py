@@ -14,14 +14,15 @@ from omegaconf import OmegaConf
 
 from harmonic.config.compose import compose, repeat
 from harmonic.errors import ConfigError
-from harmonic.search.space import Parameter, Space, _parameter
+from harmonic.search.parameters import Parameter, parse_parameter
+from harmonic.search.space import Space
 from studies import LOADER, PARSER, applied
 
 NUMBER = st.floats(1e-6, 1e6)
 
 
 def parameter(text: str) -> Parameter:
-    return _parameter(PARSER.parse_override(text), group=False)
+    return parse_parameter(PARSER.parse_override(text), group=False)
 
 
 def drawn(one: Parameter, seed: int) -> object:

@@ -17,22 +17,15 @@ from optuna.study import Study
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
-import harmonic.search.study as study_module
+import harmonic.search.storage as storage_module
 from harmonic import load_runs
 from harmonic.errors import ConfigError
-from harmonic.search.journal import open_journal
+from harmonic.search.identity import Identity, allowed_changes, changed_at, write_identity
+from harmonic.search.journal import JOURNAL, open_journal
+from harmonic.search.migration import migrate_trials
 from harmonic.search.space import Space
-from harmonic.search.study import (
-    JOURNAL,
-    Identity,
-    agree,
-    carry_over,
-    changed_at,
-    kept,
-    load_study,
-    parameters,
-    remember,
-)
+from harmonic.search.study import load_study
+from harmonic.search.trial_attributes import attributes_of, parameters_of
 from helpers import CommandLine
 from studies import GRID, LOADER, SEARCH, SPACE, applied, trials, well
 
@@ -73,8 +66,8 @@ def test_an_enqueued_trial_that_is_none_of_the_space_fails_with_its_reason(harmo
     failed, (whole, real, last) = others[: len(BAD)], others[len(BAD) :]
     for one, (_, reason) in zip(failed, BAD, strict=True):
         assert one.state is TrialState.FAIL
-        assert reason in kept(one)["error"]
-        assert str(kept(one)["error"]) in out
+        assert reason in attributes_of(one)["error"]
+        assert str(attributes_of(one)["error"]) in out
     assert {one.state for one in (first, whole, real, last)} == {TrialState.COMPLETE}
     assert good.items() <= whole.params.items()
     assert real.params["model.width"] == 8
@@ -100,7 +93,7 @@ def test_a_trial_enqueued_for_a_group_that_lacks_its_key(harmonic_command: Comma
     study.enqueue_trial({"optimizer": "adamw", "optimizer.weight_decay": 0.15})
     well(harmonic_command, *SEARCH, *space, trials(3))
     _, bad, good = load_study(harmonic_command.folder / "s").trials
-    assert "optimizer.weight_decay, which is not searched under optimizer=adam" in kept(bad)["error"]
+    assert "optimizer.weight_decay, which is not searched under optimizer=adam" in attributes_of(bad)["error"]
     assert good.params == {"optimizer": "adamw", "optimizer.weight_decay": 0.15}
 
 
@@ -111,7 +104,7 @@ def test_a_grid_goes_on_beside_enqueued_trials(harmonic_command: CommandLine) ->
     study.enqueue_trial({"model.width": 3, "model.activation": "sin"})
     well(harmonic_command, *SEARCH, *GRID, trials(7))
     _, bad, good, *others = load_study(harmonic_command.folder / "s").trials
-    assert "All parameters must be specified" in kept(bad)["error"]
+    assert "All parameters must be specified" in attributes_of(bad)["error"]
     assert {one.state for one in (good, *others)} == {TrialState.COMPLETE}
     assert (
         len(load_runs(Path(harmonic_command.folder / "s"))[["model.width", "model.activation"]].drop_duplicates()) == 4
@@ -182,7 +175,7 @@ def test_another_space_goes_on_with_all_trials_or_is_refused(
     old_space, space = (Space({}, [text, "m.b=interval(0,1)"], LOADER, applied) for text in (before, after))
     old_identity, identity = (Identity({"m.a": text.partition("=")[2]}, [], {"n": 0}) for text in (before, after))
     old = optuna.create_study(storage=open_journal(tmp_path / JOURNAL), study_name="s")
-    remember(old, old_identity, changed=False)
+    write_identity(old, old_identity, changed=False)
     if lost is not None:
         old.enqueue_trial({"m.a": lost})
     for number in range(6):
@@ -194,21 +187,21 @@ def test_another_space_goes_on_with_all_trials_or_is_refused(
             old.tell(trial, float(number))
     content = (tmp_path / JOURNAL).read_bytes()
     with pytest.raises(ConfigError, match=r"the range of m\.a: .* -> .*allow_changes=true"):
-        agree(old, identity, space, allow_changes=False)
-    changes, clashing = agree(old, identity, space, allow_changes=True)
+        allowed_changes(old, identity, space, allow_changes=False)
+    changes, clashing = allowed_changes(old, identity, space, allow_changes=True)
     trials_before = old.trials
     assert (len(changes), clashing) == (1, ["m.a"])
     assert (tmp_path / JOURNAL).read_bytes() == content
-    assert "6 trials go on" in carry_over(old, tmp_path, identity, space, clashing)
+    assert "6 trials go on" in migrate_trials(old, tmp_path, identity, space, clashing)
     assert (tmp_path / "study-6.journal").read_bytes() == content
     new = optuna.load_study(study_name="s", storage=open_journal(tmp_path / JOURNAL))
     for one, other in zip(trials_before, new.trials, strict=True):
         assert (one.number, one.values, one.datetime_start, one.intermediate_values) == (
             other.number, other.values, other.datetime_start, other.intermediate_values)  # fmt: skip
         assert one.state is other.state or (other.state is TrialState.FAIL and "m.a" not in other.params)
-        assert one.params == parameters(other)
-        assert lost is None or ("m.a" in other.params) == space.parameters[0].holds(one.params["m.a"])
-    assert agree(new, identity, space, allow_changes=False) == ([], [])
+        assert one.params == parameters_of(other)
+        assert lost is None or ("m.a" in other.params) == space.parameters[0].contains(one.params["m.a"])
+    assert allowed_changes(new, identity, space, allow_changes=False) == ([], [])
     assert changed_at(new) == 6
     for _ in range(12):  # the sampler learns from those before
         trial = new.ask()
@@ -350,8 +343,8 @@ def test_what_was_lost_while_a_study_was_opened_is_no_wrong_address(
             raise failures.pop()
         return made(*arguments, **how)
 
-    monkeypatch.setattr(study_module, "RDBStorage", storage)
-    monkeypatch.setattr(study_module, "TABLE_STEPS", ())
+    monkeypatch.setattr(storage_module, "RDBStorage", storage)
+    monkeypatch.setattr(storage_module, "TABLE_STEPS", ())
     shared = (*SEARCH, *SPACE, "hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.heartbeat=60")
     done = harmonic_command(*shared, trials(2))
     assert done.code == (0 if invalidated else 2)
