@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, OverrideType
 from omegaconf import OmegaConf
 
+from harmonic._compat.hydra import written
 from harmonic.search.parameters import Parameter, name_of, parse_parameter
 
 
@@ -71,4 +72,4 @@ def _fixed(override: Override) -> str:
         return str(override.input_line)
     value = override.value()
     first = value.start if isinstance(value, IntervalSweep) else next(override.sweep_iterator())
-    return f"{override.get_key_element()}={Override._get_value_element_as_str(first)}"
+    return f"{override.get_key_element()}={written(first)}"

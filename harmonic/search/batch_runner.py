@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
+from harmonic._compat.hydra import return_value
 from harmonic.execution.executors import workers_or_cores
 from harmonic.results.outcome import Outcome, failure
 from harmonic.search.open_trial import Replicate
@@ -80,7 +81,7 @@ class BatchRunner(Runner):
         """Nothing waits."""
 
     def _outcome(self, returned: JobReturn) -> Outcome:
-        value = returned._return_value
+        value = return_value(returned)
         if returned.status is not JobStatus.COMPLETED:
             error = value if isinstance(value, Exception) else RuntimeError(f"the job ended as {returned.status}")
             return failure(error)

@@ -26,6 +26,7 @@ from hydra.core.override_parser.types import (
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
+from harmonic._compat.hydra import with_value, written
 from harmonic._compat.optuna import contains
 from harmonic.config.schema import WHOLE
 from harmonic.errors import ConfigError
@@ -116,7 +117,7 @@ def parse_parameter(override: Override, group: bool) -> Parameter:
     value = override.value()
     _check_tags(name, text, value)
     if isinstance(value, ChoiceSweep):  # in a search the order of options says nothing, and must stay
-        override = replace(override, _value=replace(value, shuffle=False))
+        override = with_value(override, replace(value, shuffle=False), str(override.input_line))
     if isinstance(value, IntervalSweep):
         return Parameter(name, override.get_key_element(), text, _interval(name, text, value), {}, group)
     if isinstance(value, RangeSweep):
@@ -133,7 +134,7 @@ def _options(name: str, text: str, override: Override) -> dict[Any, str]:
         alike = next((one for one in options if one == option), option)
         if type(alike) is not type(option):
             raise ConfigError(f"{name}={text} must have options that differ as numbers; got {alike} and {option}")
-        options[option] = Override._get_value_element_as_str(element)
+        options[option] = written(element)
     if not options:
         raise ConfigError(f"{name}={text} must have at least one value; got none")
     return options
@@ -145,7 +146,7 @@ def _category(element: Any) -> Any:
         return element.text
     if element is None or isinstance(element, bool | int | float | str):
         return element if element == element else str(element)
-    return Override._get_value_element_as_str(element)
+    return written(element)
 
 
 def _interval(name: str, text: str, sweep: IntervalSweep) -> BaseDistribution:

@@ -17,7 +17,7 @@ from harmonic.config.job import Job
 from harmonic.errors import ConfigError
 from harmonic.results import tables
 from harmonic.results.tables import write_atomically
-from harmonic.search.trial_attributes import FINISHED, OWNER, attributes_of, lost_trials, parameters_of
+from harmonic.search.trial_attributes import FINISHED, OWNER, attributes_of, lost_trials, parameter_values
 
 FILE = "optimization_results.yaml"
 
@@ -89,7 +89,7 @@ def mark_front(study: Study, table: Path) -> None:
 
 
 def _solution(one: FrozenTrial, home: Path, repeat: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"params": parameters_of(one), "values": list(one.values), "trial": one.number}
+    found: dict[str, Any] = {"params": parameter_values(one), "values": list(one.values), "trial": one.number}
     attributes = attributes_of(one)
     if spread := attributes.get("spread"):
         found["spread"] = list(spread)

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pydoc import ErrorDuringImport, locate
 from typing import Any
 
-from hydra.utils import instantiate
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
 
+from harmonic._compat.hydra import instantiate
 from harmonic._compat.optuna import QMCSamplerByNumber
 from harmonic.config.targets import check_arguments
 from harmonic.errors import ConfigError

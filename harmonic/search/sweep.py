@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import configure_log
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
@@ -69,7 +68,6 @@ def sweep(
     warnings.simplefilter("ignore", ExperimentalWarning)
     warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with Study.optimize")
     configure_log(master.hydra.hydra_logging, master.hydra.verbose)
-    assert isinstance(context.config_loader, ConfigLoaderImpl)
     task = Task(master, launcher, trains, Snapshot(context.config_loader, master))
     spec = task.search_spec(section, arguments, context.config_loader)
     callbacks = check_search(spec, task)

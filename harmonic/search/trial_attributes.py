@@ -22,7 +22,7 @@ def attributes_of(trial: FrozenTrial) -> Mapping[str, Any]:
     return attributes
 
 
-def parameters_of(trial: FrozenTrial) -> dict[str, Any]:
+def parameter_values(trial: FrozenTrial) -> dict[str, Any]:
     """What a trial was trained with, the values included that its space has no more."""
     return {**trial.user_attrs.get(EARLIER, {}), **trial.params}
 

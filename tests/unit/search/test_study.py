@@ -25,7 +25,7 @@ from harmonic.search.journal import JOURNAL, open_journal
 from harmonic.search.migration import migrate_trials
 from harmonic.search.space import Space
 from harmonic.search.study import load_study
-from harmonic.search.trial_attributes import attributes_of, parameters_of
+from harmonic.search.trial_attributes import attributes_of, parameter_values
 from helpers import CommandLine
 from studies import GRID, LOADER, SEARCH, SPACE, applied, trials, well
 
@@ -199,7 +199,7 @@ def test_another_space_goes_on_with_all_trials_or_is_refused(
         assert (one.number, one.values, one.datetime_start, one.intermediate_values) == (
             other.number, other.values, other.datetime_start, other.intermediate_values)  # fmt: skip
         assert one.state is other.state or (other.state is TrialState.FAIL and "m.a" not in other.params)
-        assert one.params == parameters_of(other)
+        assert one.params == parameter_values(other)
         assert lost is None or ("m.a" in other.params) == space.parameters[0].contains(one.params["m.a"])
     assert allowed_changes(new, identity, space, allow_changes=False) == ([], [])
     assert changed_at(new) == 6
