@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from harmonic._compat.distributed import Worker, is_executing, is_paused, memory_of
 from harmonic.execution.executors import WorkersLost
 
 NAMED = 4  # workers named in a message
@@ -25,13 +25,13 @@ class Pauses:
         self._named = set[str]()
         self._idle_since: float | None = None  # since when all are paused and none trains
 
-    def see(self, workers: Mapping[str, Mapping[str, Any]], now: float) -> None:
+    def see(self, workers: Mapping[str, Worker], now: float) -> None:
         """Look at the workers as the scheduler knows them, at a time of a monotonic clock; say who is paused.
 
         Raises:
             WorkersLost: all have been paused for too long.
         """
-        paused = {name: worker for name, worker in workers.items() if worker["status"] == "paused"}
+        paused = {name: worker for name, worker in workers.items() if is_paused(worker)}
         self._since = {name: self._since.get(name, now) for name in paused}
         self._named &= paused.keys()
         long = {name for name, since in self._since.items() if now - since >= PAUSED_S}
@@ -40,7 +40,7 @@ class Pauses:
             others = len(workers) - len(paused)
             rest = f"{others} others train" if others else f"waiting for {self._timeout:g} s at most"
             warnings.warn(f"Dask has paused {self._told(paused, new)}: {rest}", stacklevel=2)
-        if len(paused) < len(workers) or not workers or any(map(_trains, paused.values())):
+        if len(paused) < len(workers) or not workers or any(map(is_executing, paused.values())):
             self._idle_since = None
             return
         self._idle_since = now if self._idle_since is None else self._idle_since
@@ -51,15 +51,9 @@ class Pauses:
             )
 
     @staticmethod
-    def _told(workers: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str:
+    def _told(workers: Mapping[str, Worker], names: Sequence[str]) -> str:
         texts = []
         for name in names[:NAMED]:
-            used, limit = workers[name]["metrics"].get("memory", 0), workers[name]["memory_limit"]
+            used, limit = memory_of(workers[name])
             texts.append(f"{name} ({used / 2**20:.0f} of {limit / 2**20:.0f} MiB)" if limit else name)
         return ", ".join(texts) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-def _trains(worker: Mapping[str, Any]) -> bool:
-    """Whether a worker is at something, paused or not."""
-    counts = worker["metrics"].get("task_counts", {})
-    return any(count for state, count in counts.items() if "executing" in str(state))

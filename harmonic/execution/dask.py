@@ -8,9 +8,7 @@ worker that dies is the scheduler's to know: it has its segments trained by othe
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,6 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harmonic import __version__
+from harmonic._compat.distributed import kill_workers, threads_of
 from harmonic.errors import ConfigError
 from harmonic.execution._dask_pauses import Pauses
 from harmonic.execution._dask_workers import (
@@ -93,7 +92,7 @@ class Cluster(Executor):
         when, count = self._counted
         if time.monotonic() - when >= COUNT_S:
             known = self._asked(self._client.scheduler_info, n_workers=-1)["workers"]
-            count = sum(worker["nthreads"] for worker in known.values())
+            count = threads_of(known.values())
             self._pauses.see(known, time.monotonic())
             self._counted = (time.monotonic(), count)
             if count == 0 and when < 0:  # at the start; later their successors are on the way
@@ -126,11 +125,7 @@ class Cluster(Executor):
         """Close a client, and the cluster if it is the sweep's own, whose workers have nothing to lose."""
         cluster = client.cluster if self._address is None else None
         if cluster is not None and self._section is None:
-            for nanny in cluster.workers.values():
-                nanny.auto_restart = False
-                if nanny.pid is not None:
-                    with suppress(ProcessLookupError):
-                        os.kill(nanny.pid, signal.SIGKILL)
+            kill_workers(cluster)
         with suppress(TimeoutError):  # what does not answer is left
             client.close(timeout=CLOSE_S)
         if cluster is not None:

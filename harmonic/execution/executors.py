@@ -18,6 +18,7 @@ from enum import Enum
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from harmonic._compat.concurrent_futures import max_workers
 from harmonic.errors import ConfigError, RunFailed
 
 # Seconds for which the main thread may keep the interpreter from a thread that is back from its kernel.
@@ -127,7 +128,7 @@ class Workers(Enum):
 
 def workers_of(executor: Executor) -> int:
     """How many segments an executor trains at once: its attribute `workers`, or what the standard library's have."""
-    workers: int = getattr(executor, "workers", 0) or getattr(executor, "_max_workers", 2)
+    workers: int = getattr(executor, "workers", 0) or max_workers(executor) or 2
     return workers
 
 

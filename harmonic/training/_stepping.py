@@ -6,10 +6,8 @@ So an optimizer may call the closure never, once or many times, and return what 
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from harmonic._compat.torch import has_plain_step, plain_step
 from harmonic.training.optimizer_state import parameters_in
 
 Evaluate = Callable[[], Tensor]
@@ -33,8 +32,8 @@ class Stepper:
     def __init__(self, optimizer: Optimizer, evaluate: Evaluate) -> None:
         self._evaluate = evaluate
         self._parameters = parameters_in(optimizer)
-        self._torchs = _is_torchs(optimizer)
-        self._step = _plain_step(optimizer) if self._torchs else _step_with(optimizer)
+        self._torchs = has_plain_step(optimizer)
+        self._step = plain_step(optimizer) if self._torchs else _step_with(optimizer)
         self._ready: tuple[Tensor, list[Tensor | None]] | None = None
 
     def __call__(self) -> float:
@@ -44,7 +43,7 @@ class Stepper:
         value = float(loss.detach())
         if math.isfinite(value):
             self._ready = loss, [] if self._torchs else self._copies()
-            # `_plain_step` lacks the wrapper that turns gradients off
+            # `plain_step` lacks the wrapper that turns gradients off
             with torch.set_grad_enabled(not self._torchs):
                 self._step(self._closure)
         return value
@@ -68,34 +67,6 @@ class Stepper:
         for parameter in self._parameters:
             yield parameter.detach()
             yield parameter.grad
-
-
-def _is_torchs(optimizer: Optimizer) -> bool:
-    """Whether the optimizer's step is torch's own, with nobody's decorators or hooks."""
-    hooks = [getattr(optimizer, f"_optimizer_step_{when}_hooks", None) for when in ("pre", "post")]
-    home = sys.modules[Optimizer.__module__]
-    general = [getattr(home, f"_global_optimizer_{when}_hooks", None) for when in ("pre", "post")]
-    if "step" in vars(optimizer) or hooks != [{}, {}] or general != [{}, {}]:
-        return False
-    # a wrapper has the module's name of what it wraps, but the globals of where it was written
-    written = [getattr(one, "__globals__", {}).get("__name__", "") for one in _layers(type(optimizer).step)]
-    return all(name.startswith("torch.") for name in written)
-
-
-def _layers(function: Any) -> Iterator[Any]:
-    """A function and all that it wraps."""
-    yield function
-    while (function := getattr(function, "__wrapped__", None)) is not None:
-        yield function
-
-
-def _plain_step(optimizer: Optimizer) -> Callable[[Evaluate], Any]:
-    """torch's own `step`, without the wrappers that serve its profiler and compiler.
-
-    To be called under `torch.no_grad()`. The wrappers cost more than the update of a small
-    network, and the first call of one imports torch's compiler: 1.7 s for nothing.
-    """
-    return functools.partial(inspect.unwrap(type(optimizer).step), optimizer)
 
 
 def _step_with(optimizer: Optimizer) -> Callable[[Evaluate], Any]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harmonic._compat.numba import must_compile
+from harmonic._compat.scipy import blas_libraries
 from harmonic.config.schema import MLP_TARGET, Config
 from harmonic.data.base import Sample, as_array
 from harmonic.training import models, native_kernels, optimizers
@@ -134,16 +134,9 @@ def _hold_blas() -> None:
     """Hold the BLAS that the kernels call (SciPy's, not NumPy's) to one thread.
 
     Its own threads gain nothing on small products, take the cores from other runs, and would let the number of
-    threads into the order of a sum. A wheel brings it in a folder of its own; elsewhere (conda, Debian) it is the
-    system's, which NumPy calls too.
+    threads into the order of a sum.
     """
-    import scipy.linalg.cython_blas  # loads it
-    from threadpoolctl import ThreadpoolController
-
-    bundled, others = _bundles(scipy), [*_bundles(np), *_bundles(torch)]
-    libraries = [one for one in ThreadpoolController().lib_controllers if one.user_api == "blas"]
-    ours = [one for one in libraries if _lies_in(one.filepath, bundled)]
-    held = ours or [one for one in libraries if not _lies_in(one.filepath, others)]
+    held = blas_libraries()
     for library in held:
         library.set_num_threads(1)
     if not held or any(library.get_num_threads() != 1 for library in held):
@@ -155,21 +148,7 @@ def _hold_blas() -> None:
         )
 
 
-def _bundles(package: ModuleType) -> list[Path]:
-    """Where the wheel of a package keeps its libraries: on Linux and Windows, on macOS, and torch's."""
-    home = Path(str(package.__file__)).resolve().parent  # as threadpoolctl names files
-    return [home.with_name(f"{home.name}.libs"), home / ".dylibs", home / "lib"]
-
-
-def _lies_in(file: str, folders: Iterable[Path]) -> bool:
-    return any(Path(file).is_relative_to(folder) for folder in folders)
-
-
 def _announce_compilation() -> None:
     """Say that the kernels are about to be compiled, unless this or an earlier process has done so."""
-    if native_kernels.advance.signatures:
-        return
-    if not any(
-        Path(native_kernels.advance.stats.cache_path).glob(f"{Path(native_kernels.__file__).stem}.advance-*.nbi")
-    ):
+    if must_compile(native_kernels.advance):
         log.warning("compiling the kernels of the native engine (once, some 20 s)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -14,11 +13,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from harmonic._compat.torch import spare_the_compiler
 from harmonic.config.targets import check_arguments, find, parameters_of, reason
 from harmonic.errors import ConfigError, HarmonicError
 from harmonic.training._stepping import Stepper
 from harmonic.training.models import GlobalStream
 from harmonic.training.optimizer_state import recall, remember
+
+spare_the_compiler()
 
 
 def build(section: Mapping[str, Any], parameters: Iterable[Tensor], stream: Tensor | None = None) -> Optimizer:
@@ -163,19 +165,3 @@ def _find(section: Mapping[str, Any]) -> type[Any]:
 
 def _arguments(section: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "_target_"}
-
-
-def _spare_the_compiler() -> None:
-    """Keep an optimizer from importing torch's compiler (1.7 s)
-    when it is built, saved or loaded.
-
-    `torch._disable_dynamo` does so at the first call of what it wraps, to mark it as not to be
-    compiled, unless it finds the mark. Where torch has no such wrapper, this does nothing.
-    """
-    for method in (Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict):
-        plain = inspect.unwrap(method)
-        if plain is not method:
-            plain.__dict__.setdefault("__dynamo_disable", plain)
-
-
-_spare_the_compiler()
