@@ -39,7 +39,8 @@ def task(composed: DictConfig) -> Any:
     """Train the run that Hydra composed; the value of its objective, or a list of them."""
     from rich.console import Console
 
-    from harmonic.execution.progress import RunProgress, say, summary
+    from harmonic.execution.console import run_summary, say
+    from harmonic.execution.progress import RunProgress
     from harmonic.results.record import Place, objective
     from harmonic.run import execute
     from harmonic.training.trainer import forget
@@ -54,10 +55,10 @@ def task(composed: DictConfig) -> Any:
     if single:
         with RunProgress(config.training.steps, console) as progress:
             row = execute(config, place, progress)
-        say(console, summary(row))
+        say(console, run_summary(row))
     else:
         row = execute(config, place, lambda _step, _losses: None)
-        say(console, f"#{place.trial} {summary(row)}")
+        say(console, f"#{place.trial} {run_summary(row)}")
     return objective(config, row)
 
 

@@ -29,7 +29,7 @@ class Interrupted(KeyboardInterrupt):
     """The sweep was stopped by hand; its message says what is kept."""
 
 
-def prepare(jobs: Sequence[Job], home: Path, here: bool = True) -> list[Run]:
+def prepare_runs(jobs: Sequence[Job], home: Path, here: bool = True) -> list[Run]:
     """The runs of a sweep, every config checked before the first is trained.
 
     Args:

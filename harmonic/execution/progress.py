@@ -1,14 +1,10 @@
-"""What the terminal shows of a run: step and loss as the post prints them, a bar, one summary line."""
+"""How far a run or a sweep is: losses as the post prints them, a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
-import json
-import logging
 import time
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 
+from harmonic.execution.console import say
 from harmonic.results.tables import STATUSES
 from harmonic.training.status import Status
 
-log = logging.getLogger(__name__)
-
 PRINT_EVERY = 100  # steps, as in the post
-MANY = 0.1  # share of runs that diverge, above which something can be done better
 BAR = 20  # columns of a bar
 
 
@@ -181,42 +175,3 @@ class SweepProgress:
         counts = {"running": self._running, **self._counts}
         others = [f"{count} {status}" for status, count in counts.items() if count and status != Status.COMPLETE]
         return ", ".join([*others, f"{rate:.3g} {self._unit}/s"])
-
-
-def say(console: Console, line: str) -> None:
-    """One plain line on the console, neither wrapped nor coloured, and the same in the log."""
-    console.print(line, soft_wrap=True, highlight=False, markup=False)
-    log.info(line)
-
-
-def close(console: Console, home: Path, statuses: Mapping[str, int], unit: str) -> None:
-    """Say at the end of a sweep where its results are, and what to do where many of its runs have none.
-
-    Args:
-        statuses: how many ended in each.
-        unit: what is counted.
-    """
-    total, diverged, failed = sum(statuses.values()), statuses.get(Status.DIVERGED, 0), statuses.get(Status.FAILED, 0)
-    if diverged > MANY * total:
-        say(console, f"{diverged} of {total} {unit} diverged: try a lower optimizer.lr, or optimizer=adam")
-    if failed:
-        say(console, f"{failed} of {total} {unit} failed: see the column `error`, and harmonic.log in their folders")
-    say(console, f"results in {shown(home)}: harmonic.load_runs({json.dumps(str(shown(home)), ensure_ascii=False)})")
-
-
-def summary(row: Mapping[str, Any]) -> str:
-    """One line on a finished run: its errors, or why it has none, and where it was written."""
-    folder = shown(Path(row["dir"]))
-    if row["status"] in (Status.DIVERGED, Status.FAILED):
-        return f"{row['status']}: {row['error']} | {folder}"
-    if row["status"] == Status.PRUNED:
-        return f"pruned at step {row['steps']} | {folder}"
-    return (
-        f"final loss {row['final_loss']:.6g} | dense RMSE {row['dense_rmse']:.3g} | "
-        f"sparse RMSE {row['sparse_rmse']:.3g} | gap {row['gap']:.3g} | {folder}"
-    )
-
-
-def shown(folder: Path) -> Path:
-    """A folder as a reader wants it: relative to where they stand, if it lies there."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder

@@ -20,7 +20,8 @@ from harmonic.config.job_settings import RunContext
 from harmonic.config.schema import Config
 from harmonic.config.yaml_text import dump
 from harmonic.errors import RowsMissing
-from harmonic.execution.progress import PRINT_EVERY, summary
+from harmonic.execution.console import run_summary
+from harmonic.execution.progress import PRINT_EVERY
 from harmonic.results import environment, record, tables
 from harmonic.results.outcome import Outcome
 from harmonic.results.record import Place
@@ -169,7 +170,7 @@ def _write_log(run: Run, outcome: Outcome) -> None:
     losses = outcome.curve["loss"]
     lines = [f"{step} {losses[step]:.6g}" for step in range(0, len(losses), PRINT_EVERY)]
     assert run.row is not None
-    lines.append(outcome.trace or summary({**run.row, "dir": str(run.place.folder)}))
+    lines.append(outcome.trace or run_summary({**run.row, "dir": str(run.place.folder)}))
     text = "".join([f"{_FORMAT.format(record)}\n" for record in outcome.records])
     text += "".join(f"[{now}][{__name__}][INFO] {line}\n" for line in lines)
     _write(f"{run.place.folder}/{run.job.settings.name}.log", text)

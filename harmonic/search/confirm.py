@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from harmonic.config.sweep_compose import Snapshot
+from harmonic.execution.console import say
 from harmonic.execution.grid import check_job, train_runs
-from harmonic.execution.progress import SweepProgress, say
+from harmonic.execution.progress import SweepProgress
 from harmonic.execution.run_writer import JobCallbacks, Run, RunWriter
 from harmonic.results.record import Place
 from harmonic.results.tables import FOLDER

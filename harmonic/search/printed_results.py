@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 from rich.console import Console
 
-from harmonic.execution.progress import close, say, shown
+from harmonic.execution.console import print_end, say, shown_folder
 from harmonic.search.results import FILE
 from harmonic.search.trial_attributes import FINISHED, attributes_of, lost_trials
 
@@ -44,9 +44,9 @@ def print_results(
     if trains:
         ended = study.get_trials(deepcopy=False, states=FINISHED)
         statuses = [attributes_of(one).get("status") for one in ended]
-        close(console, home, Counter(status for status in statuses if status is not None), "trials")
+        print_end(console, home, Counter(status for status in statuses if status is not None), "trials")
     else:
-        say(console, f"results in {shown(home)}")
+        say(console, f"results in {shown_folder(home)}")
 
 
 def _solution_line(solution: Mapping[str, Any], objectives: Sequence[str]) -> str:

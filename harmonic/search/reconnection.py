@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from harmonic.errors import ConfigError, StorageLost
 from harmonic.execution import signals
+from harmonic.execution.console import say
 from harmonic.execution.grid import Interrupted
-from harmonic.execution.progress import say
 from harmonic.search.spec import SearchSpec
 from harmonic.search.storage_url import public
 from harmonic.search.study import open_study

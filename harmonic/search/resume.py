@@ -6,7 +6,7 @@ from optuna.study import Study
 from rich.console import Console
 
 from harmonic.errors import ConfigError
-from harmonic.execution.progress import say
+from harmonic.execution.console import say
 from harmonic.search.identity import adopt_option_order, allowed_changes, write_identity
 from harmonic.search.journal import JOURNAL, mend_journal
 from harmonic.search.migration import migrate_trials

@@ -118,7 +118,7 @@ def record_sweep(master: DictConfig, study: Study, home: Path, storage: str | No
     recorded = master
     if storage is not None:
         recorded = copy.deepcopy(master)
-        with read_write(recorded), open_dict(recorded):
+        with read_write(recorded.hydra.sweeper), open_dict(recorded.hydra.sweeper):
             recorded.hydra.sweeper.study_name = study.study_name
             recorded.hydra.sweeper.storage = storage
     tables.write_atomically(home / MULTIRUN, OmegaConf.to_yaml(recorded).encode())

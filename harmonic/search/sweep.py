@@ -20,10 +20,11 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from harmonic.config.sweep_compose import Snapshot
+from harmonic.execution.console import say
 from harmonic.execution.executors import WorkersLost
 from harmonic.execution.grid import Interrupted
-from harmonic.execution.hydra_launch import HydraJobCallbacks
-from harmonic.execution.progress import SweepProgress, say
+from harmonic.execution.job_callbacks import HydraJobCallbacks
+from harmonic.execution.progress import SweepProgress
 from harmonic.execution.run_writer import verify_rows
 from harmonic.execution.sweep_lock import SweepLock
 from harmonic.results import tables

@@ -15,7 +15,8 @@ from omegaconf import DictConfig
 
 from harmonic.config.job import Job
 from harmonic.config.sweep_compose import Snapshot
-from harmonic.execution.hydra_launch import HydraJobCallbacks, trains_here
+from harmonic.execution.hydra_launch import trains_here
+from harmonic.execution.job_callbacks import HydraJobCallbacks
 from harmonic.search.batch_runner import BatchRunner
 from harmonic.search.runners import Runner, StreamingRunner
 from harmonic.search.settings import Settings

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from harmonic.config.job_settings import JobSettings
 from harmonic.errors import ConfigError
 from harmonic.execution.grid import check_job
-from harmonic.execution.hydra_launch import HydraJobCallbacks
+from harmonic.execution.job_callbacks import HydraJobCallbacks
 from harmonic.results.record import Place
 from harmonic.search import confirm, results
 from harmonic.search.journal import JOURNAL

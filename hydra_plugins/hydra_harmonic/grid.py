@@ -59,12 +59,12 @@ class GridSweeper(BasicSweeper):
             return
         from rich.console import Console
 
-        from harmonic.execution.progress import close
+        from harmonic.execution.console import print_end
         from harmonic.results import tables
 
         assert self.config is not None
         home = Path(self.config.hydra.sweep.dir).absolute()
-        close(Console(), home, tables.statuses(home / tables.FOLDER), "runs")
+        print_end(Console(), home, tables.statuses(home / tables.FOLDER), "runs")
 
     @staticmethod
     def split_arguments(overrides: list[Override], max_batch_size: Optional[int]) -> list[list[list[str]]]:  # noqa: UP045
@@ -93,10 +93,10 @@ class GridSweeper(BasicSweeper):
         return self.split_arguments(overrides, None)[0]
 
     def _check(self, jobs: Sequence[Sequence[str]]) -> None:
-        from harmonic.execution.hydra_launch import check
+        from harmonic.execution.hydra_launch import check_jobs
 
         assert self.config is not None
         assert self.hydra_context is not None
-        runs = check(self.hydra_context, self.config, self.launcher, jobs)
+        runs = check_jobs(self.hydra_context, self.config, self.launcher, jobs)
         if getattr(self.launcher, "checks_jobs", False):
             self.launcher.checked = runs  # type: ignore[union-attr]

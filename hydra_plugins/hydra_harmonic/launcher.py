@@ -64,10 +64,10 @@ class HarmonicLauncher(BasicLauncher):
         assert self.hydra_context is not None
         if not getattr(self.task_function, "trains", False):
             return super().launch(job_overrides, initial_job_idx)
-        from harmonic.execution.hydra_launch import check, launch
+        from harmonic.execution.hydra_launch import check_jobs, launch_jobs
 
         if self.checked is None:
-            runs = check(self.hydra_context, self.config, self, job_overrides, initial_job_idx)
+            runs = check_jobs(self.hydra_context, self.config, self, job_overrides, initial_job_idx)
         else:
             runs = list(self.checked[initial_job_idx : initial_job_idx + len(job_overrides)])
-        return launch(self, runs, self._rows)
+        return launch_jobs(self, runs, self._rows)

@@ -188,9 +188,9 @@ def test_importing_harmonic_is_cheap() -> None:
 def test_training_begins_without_what_it_does_not_need(tmp_path: Path) -> None:
     heavy = "pandas", "matplotlib", "optuna", "torch._dynamo"
     code = (
-        "import sys; from harmonic.cli import application; from harmonic.execution import progress;"
+        "import sys; from harmonic.cli import application; from harmonic.execution import console, progress;"
         "sys.argv[1:] = ['training.steps=2', 'figures=false'];"
-        f"progress.summary = lambda row: str(loaded); loaded = [];"
+        f"console.run_summary = lambda row: str(loaded); loaded = [];"
         f"progress.RunProgress.__call__ = lambda *_: loaded.extend(n for n in {heavy} if n in sys.modules);"
         "application.main()"
     )

@@ -26,6 +26,7 @@ from optuna.trial import Trial, TrialState
 from rich.console import Console
 
 from harmonic import load_curves, load_model, load_runs, run
+from harmonic._compat.hydra import register_resolver
 from harmonic.errors import ConfigError
 from harmonic.execution.progress import RunProgress, SweepProgress
 from harmonic.results import record
@@ -54,7 +55,7 @@ def well(command: CommandLine, *arguments: str) -> str:
 @contextmanager
 def resolver(name: str, function: Callable[[int], int]) -> Iterator[None]:
     """A resolver of somebody's own, for a while."""
-    OmegaConf.register_new_resolver(name, function)
+    register_resolver(name, function, use_cache=False)
     try:
         yield
     finally:
