@@ -208,6 +208,7 @@ def resolver_cache(config: DictConfig) -> Any:
 
 
 def set_resolver_cache(config: DictConfig, cache: Any) -> None:
+    """Have resolvers give what they have given for another config, as `resolver_cache` has it."""
     config._metadata.resolver_cache = cache
 
 

@@ -17,6 +17,12 @@ _HOMES = {
 }
 
 
+def swept_by_config(sweeper: "BasicSweeper") -> list[str]:
+    """The overrides that `hydra.sweeper.params` adds to a grid's; public is what comes of them and the arguments."""
+    swept: list[str] = sweeper._parse_config()
+    return swept
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

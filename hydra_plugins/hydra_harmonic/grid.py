@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from harmonic._compat.hydra_plugins import BasicSweeper
+from harmonic._compat.hydra_plugins import BasicSweeper, swept_by_config
 
 from . import config as _config  # noqa: F401 - registers the plugins' config
 
@@ -89,7 +89,7 @@ class GridSweeper(BasicSweeper):
         """The overrides of all jobs, in one batch."""
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        overrides = parser.parse_overrides([*swept_by_config(self), *arguments])
         return self.split_arguments(overrides, None)[0]
 
     def _check(self, jobs: Sequence[Sequence[str]]) -> None:
