@@ -1,4 +1,4 @@
-"""Pieces of runs on an executor: put in, taken out as they finish, none lost when a worker dies.
+"""Segments of runs on an executor: submitted, collected as they finish, none lost when a worker dies.
 
 A segment is one call of `run.train_one`: a whole run, or a segment of one. An executor whose workers have
 died is built anew. What they held is tried once more, each by itself: so the segment that kills is found,

@@ -1,5 +1,7 @@
 """Figures: tables in, matplotlib figures out. Nothing here reads or writes but `save`.
 
+To others: what it lists in `__all__`, and `files` for the figures of a run's folder.
+
 From a notebook::
 
     from harmonic import figures

@@ -3,6 +3,8 @@
     python -m harmonic.post outputs/post
     python -m harmonic.post outputs/post outputs/width_lr      # and the best of a sweep
 
+To others: nothing, for it registers itself; to readers `compare_losses`, `baselines` and the figures.
+
 The post printed 41 losses of three configurations and fixed no seed. What can be compared is
 therefore not number with number, but each of its numbers with the spread over our seeds.
 """

@@ -1,4 +1,4 @@
-"""The tables of runs and of their curves on disk: columns, writing, reading; `loading.py` makes frames of them.
+"""The tables of runs and of their curves on disk: columns, writing, reading; `load.py` makes frames of them.
 
 A table is a folder `table/` of Parquet parts, `runs-*.parquet` and `curves-*.parquet`. Every part
 is written whole under another name and then renamed, by one writer who shares it with nobody, so

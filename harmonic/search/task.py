@@ -1,4 +1,4 @@
-"""The task that a search runs, and who trains it: harmonic's own, piece by piece, or another's, by its launcher."""
+"""The task that a search runs, and who trains it: harmonic's own, segment by segment, or another's, by its launcher."""
 
 from __future__ import annotations
 

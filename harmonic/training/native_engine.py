@@ -1,4 +1,4 @@
-"""The engine `native`: the multilayer perceptron family, trained by the Numba kernels of `kernels.py`.
+"""The engine `native`: the multilayer perceptron family, trained by the Numba kernels of `native_kernels.py`.
 
 A call of `advance` trains one run for many steps with the GIL released, so that threads train runs side by
 side. It starts from the same weights and data as the engine `torch` and gives its losses up to rounding; the
