@@ -223,33 +223,32 @@ def test_what_is_dumped_is_what_omegaconf_reads_back(node: Any) -> None:
         assert repr(read["node"]) == repr(node)
 
 
-@pytest.fixture(scope="module")
-def slow(loader: ConfigLoader) -> Snapshot:
-    """A snapshot under a Hydra that lacks what the short way needs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compat, "missing", lambda _loader: ("ConfigRepository",))
-        sweep_compose._say_once.cache_clear()
-        with pytest.warns(UserWarning, match=r"this Hydra has no ConfigRepository: each job is composed by itself"):
-            snapshot = Snapshot(loader, load_master(loader))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # it is said once
-            Snapshot(loader, load_master(loader))
-    return snapshot
-
-
-@given(st.lists(override_sets, min_size=1, max_size=2))
-@settings(max_examples=6)
 def test_without_hydras_private_names_every_job_is_composed_by_hydra(
-    loader: ConfigLoader, slow: Snapshot, jobs: list[list[str]]
+    loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number, overrides in enumerate(jobs):
-        try:
-            expected = by_hydra(loader, overrides, number)
-        except Exception as error:
-            with pytest.raises(type(error)):
-                slow.job(number, overrides)
-        else:
-            assert repr(parts(slow.job(number, overrides))) == repr(expected)
+    monkeypatch.setattr(compat, "ConfigRepository", None)
+    for private in ("with_repository", "with_value", "override_dirname", "set_override_dirname"):
+        monkeypatch.delattr(compat, private)
+    sweep_compose._say_once.cache_clear()
+    with pytest.warns(UserWarning, match=r"this Hydra has no ConfigRepository: each job is composed by itself"):
+        slow = Snapshot(loader, load_master(loader))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once
+        Snapshot(loader, load_master(loader))
+
+    @given(st.lists(override_sets, min_size=1, max_size=2))
+    @settings(max_examples=6)
+    def law(jobs: list[list[str]]) -> None:
+        for number, overrides in enumerate(jobs):
+            try:
+                expected = by_hydra(loader, overrides, number)
+            except Exception as error:
+                with pytest.raises(type(error)):
+                    slow.job(number, overrides)
+            else:
+                assert repr(parts(slow.job(number, overrides))) == repr(expected)
+
+    law()
     assert not slow._bases
 
 
