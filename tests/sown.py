@@ -12,9 +12,10 @@ from uuid import uuid4
 from harmonic.config.compose import compose
 from harmonic.config.schema import Config
 from harmonic.results import tables
+from harmonic.results.columns import Record, leaves
 
 
-def record(overrides: Sequence[str] = (), status: str = "complete", **row: object) -> tables.Record:
+def record(overrides: Sequence[str] = (), status: str = "complete", **row: object) -> Record:
     """What a run leaves in a table; nothing is trained. Its errors follow from its width and seed."""
     config = _composed(tuple(overrides))
     data_seed = config.seed if config.data["seed"] is None else config.data["seed"]
@@ -26,7 +27,7 @@ def record(overrides: Sequence[str] = (), status: str = "complete", **row: objec
     } | row  # fmt: skip
     curve = {"run": [values["run"]] * 3, "step": range(3), "loss": [9.0, 4.0, 2.0 + (error or 0.0)]}
     curve |= {name: [None] * 3 for name in ("dense_rmse", "sparse_rmse")}
-    return tables.Record(values, tables.leaves(asdict(config)), curve)
+    return Record(values, leaves(asdict(config)), curve)
 
 
 @cache
@@ -39,7 +40,7 @@ def _width(config: Config) -> float:
     return float(width[0] if isinstance(width, list) else width)
 
 
-def sweep(home: Path, records: Sequence[tables.Record]) -> Path:
+def sweep(home: Path, records: Sequence[Record]) -> Path:
     """A sweep's folder with these rows in its table."""
     rows = [
         replace(one, row={"sweep": home.name, "trial": number, "dir": str(number), **one.row})

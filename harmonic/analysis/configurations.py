@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harmonic.analysis.intervals import mean_interval, sources
-from harmonic.results.tables import FRONT, IDENTITY, OUTCOME, STATUSES
+from harmonic.results.columns import FRONT, IDENTITY, OUTCOME, STATUSES
 
 REPLICATE = ("seed", "data.seed", "model.seed")  # columns in which the replicates of a configuration differ
 MANY = 8  # values of a column beyond which it counts as a range, not as a choice

@@ -14,7 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from harmonic.execution.console import say
-from harmonic.results.tables import STATUSES
+from harmonic.results.columns import STATUSES
 from harmonic.training.status import Status
 
 PRINT_EVERY = 100  # steps, as in the post

@@ -23,6 +23,7 @@ from harmonic.errors import RowsMissing
 from harmonic.execution.console import run_summary
 from harmonic.execution.progress import PRINT_EVERY
 from harmonic.results import environment, record, tables
+from harmonic.results.columns import Record
 from harmonic.results.outcome import Outcome
 from harmonic.results.record import Place
 
@@ -75,7 +76,7 @@ class RunWriter:
 
     table: Path
     callbacks: JobCallbacks = field(default_factory=JobCallbacks)
-    pending: list[tables.Record] = field(default_factory=list)
+    pending: list[Record] = field(default_factory=list)
     environments: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)  # that runs were trained in
     _last: float = field(default_factory=time.monotonic)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from harmonic.figures.requirements import need_kind
 from harmonic.figures.style import STYLE
-from harmonic.results.tables import write_atomically
+from harmonic.results.files import write_atomically
 
 DOTS_PER_INCH = 150
 

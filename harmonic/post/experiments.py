@@ -11,7 +11,7 @@ import pandas as pd
 
 from harmonic.analysis.configurations import REPLICATE
 from harmonic.config.compose import compose
-from harmonic.results.tables import leaves
+from harmonic.results.columns import leaves
 
 EXPERIMENTS = ("post_sgd", "post_adam", "post_deep")
 

@@ -13,7 +13,7 @@ import pandas as pd
 from harmonic.analysis.references import Prediction
 from harmonic.config.compose import compose
 from harmonic.post import experiments
-from harmonic.results.tables import leaves
+from harmonic.results.columns import leaves
 
 if TYPE_CHECKING:
     from harmonic.reports.blocks import Section

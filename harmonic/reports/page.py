@@ -19,7 +19,7 @@ from harmonic.errors import HarmonicError
 from harmonic.figures import encoded
 from harmonic.reports.blocks import Figure, Grid, Section
 from harmonic.reports.page_folder import PageFolder, remove_stale
-from harmonic.results.tables import write_atomically
+from harmonic.results.files import write_atomically
 
 STYLES = ("vendor/dataTables.dataTables.min.css", "vendor/columnControl.dataTables.min.css", "style.css")
 SCRIPTS = ("vendor/dataTables.min.js", "vendor/dataTables.columnControl.min.js", "table.js")

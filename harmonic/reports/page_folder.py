@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 from harmonic.errors import HarmonicError
-from harmonic.results.tables import FOLDER, write_atomically
+from harmonic.results.files import write_atomically
+from harmonic.results.tables import FOLDER
 
 STEM = "report"
 MANIFEST = "manifest.json"

@@ -20,8 +20,9 @@ from harmonic.errors import TableError
 from harmonic.reports import sweep_spec
 from harmonic.reports.sweep_spec import SweepSpec
 from harmonic.results import environment
+from harmonic.results.columns import FRONT
 from harmonic.results.load import load_curves, load_runs
-from harmonic.results.tables import FOLDER, FRONT
+from harmonic.results.tables import FOLDER
 from harmonic.search.confirm import SUBFOLDER
 
 LONGEST = 48  # letters of a sweep's name in those of its figures: with four bytes each they fit into a file's name

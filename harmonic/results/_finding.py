@@ -11,7 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harmonic.errors import TableError
-from harmonic.results.tables import FOLDER, printable
+from harmonic.results.files import printable
+from harmonic.results.tables import FOLDER
 
 PARTS = "runs-*.parquet"
 FRESH = "fresh"  # beside a search's table: its best from other seeds, which are no trials

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harmonic import __version__
-from harmonic.results.tables import write_atomically
+from harmonic.results.files import write_atomically
 
 PACKAGES = ("torch", "numba", "numpy", "optuna", "hydra-core")
 

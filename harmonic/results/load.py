@@ -13,17 +13,10 @@ import pyarrow.compute as pc
 
 from harmonic.errors import TableError
 from harmonic.results._finding import FRESH, Found, tables_of
-from harmonic.results.tables import (
-    CURVE,
-    FRONT,
-    IDENTITY,
-    OUTCOME,
-    STATUSES,
-    as_written,
-    config_of,
-    read_part,
-    read_runs,
-)
+from harmonic.results._frames import join, to_pandas
+from harmonic.results._parts import read_part, read_runs
+from harmonic.results.columns import CURVE, FRONT, IDENTITY, OUTCOME, STATUSES, config_of
+from harmonic.results.tables import as_written
 from harmonic.training.status import Status
 
 if TYPE_CHECKING:
@@ -52,13 +45,13 @@ def load_runs(path: str | os.PathLike[str]) -> pd.DataFrame:
     import pandas as pd
 
     found = tables_of(Path(path))
-    inside = _join([part for number, one in enumerate(found) for part in _runs(one, number, Path(path))])
+    inside = join([part for number, one in enumerate(found) for part in _runs(one, number, Path(path))])
     if inside.num_rows:
         inside = _without_lost(inside, found)
     if not inside.num_rows:
         raise TableError(f"the path of runs must hold at least one run; '{path}' holds none")
     config = [name for name in inside.column_names if name not in IDENTITY and name not in OUTCOME and name != _TABLE]
-    frame = _to_pandas(inside.select([*IDENTITY, *config, *OUTCOME, _TABLE]))
+    frame = to_pandas(inside.select([*IDENTITY, *config, *OUTCOME, _TABLE]))
     for name, categories in (("status", STATUSES), ("engine", None)):
         frame[name] = pd.Categorical(frame[name], categories=categories)
     begun = frame.groupby([_TABLE, "sweep"])["started"].transform("min").fillna(frame["started"])
@@ -183,28 +176,6 @@ def _whole(found: Found, kind: str) -> Iterator[pa.Table]:
     return (table for part in found.parts(kind) if (table := read_part(part)) is not None)
 
 
-def _join(parts: Sequence[pa.Table]) -> pa.Table:
-    """One table of parts with different columns; a column of numbers and text becomes text."""
-    if not parts:
-        return pa.table({name: pa.array([], kind) for name, kind in (IDENTITY | OUTCOME).items()})
-    try:
-        return pa.concat_tables(parts, promote_options="permissive")
-    except pa.ArrowTypeError:
-        kinds: dict[str, set[pa.DataType]] = {}
-        for column in (field for part in parts for field in part.schema if not pa.types.is_null(field.type)):
-            kinds.setdefault(column.name, set()).add(column.type)
-        numbers = {pa.int64(), pa.float64()}
-        mixed = {name for name, types in kinds.items() if len(types) > 1 and types != numbers}
-        return pa.concat_tables([_as_text(part, mixed) for part in parts], promote_options="permissive")
-
-
-def _as_text(part: pa.Table, names: set[str]) -> pa.Table:
-    for index, name in enumerate(part.column_names):
-        if name in names:
-            part = part.set_column(index, name, part[name].cast(pa.string()))
-    return part
-
-
 def _inside(part: pa.Table, found: Found, path: Path) -> pa.Table:
     """The rows whose folder is `path` or lies below it, their folders with the table's own before them."""
     names, above = part["dir"].to_pylist(), str(found.home)
@@ -215,24 +186,3 @@ def _inside(part: pa.Table, found: Found, path: Path) -> pa.Table:
         return part
     root, home = path.resolve(), found.home.resolve()
     return part.filter(pa.array([(home / name).resolve().is_relative_to(root) for name in names], pa.bool_()))
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    import numpy as np
-    import pandas as pd
-
-    text = pd.StringDtype(na_value=np.nan)
-    frame = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_string(kind):
-            frame[name] = pd.Series(column.to_pylist(), dtype=text)
-        elif pa.types.is_null(kind):
-            frame[name] = pd.Series(np.nan, index=range(len(column)))
-        elif column.null_count and pa.types.is_integer(kind):
-            frame[name] = pd.Series(column.to_pylist(), dtype="Int64")
-        elif column.null_count and pa.types.is_boolean(kind):
-            frame[name] = pd.Series(column.to_pylist(), dtype="boolean")
-        else:
-            frame[name] = column.to_pandas()
-    return pd.DataFrame(frame)

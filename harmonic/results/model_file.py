@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from harmonic.config.schema import MLP_TARGET
 from harmonic.errors import HarmonicError
-from harmonic.results.tables import write_atomically
+from harmonic.results.files import write_atomically
 from harmonic.training.models import build, layer_sizes
 
 PARAMETERS_FILE = "model.safetensors"

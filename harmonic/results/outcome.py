@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harmonic.results import tables
+from harmonic.results.columns import CURVE
 from harmonic.training.result import Result
 from harmonic.training.status import Status
 
@@ -48,7 +48,7 @@ class Outcome:
 def failure(error: BaseException, identity: Mapping[str, Any] | None = None) -> Outcome:
     """The outcome of a run that raised."""
     identity = identity or {"started": datetime.now(UTC)}
-    nothing: dict[str, Any] = {name: [] for name in tables.CURVE if name != "run"}
+    nothing: dict[str, Any] = {name: [] for name in CURVE if name != "run"}
     columns = {**identity, "status": str(Status.FAILED), "error": reason(error)}
     return Outcome(columns, nothing, trace="".join(traceback.format_exception(error)))
 

@@ -22,7 +22,7 @@ from typing import Any
 from harmonic import __version__
 from harmonic.config.schema import Config
 from harmonic.errors import ConfigError, PlaceTaken
-from harmonic.results import model_file, tables
+from harmonic.results import columns, files, model_file, tables
 from harmonic.results.outcome import Outcome
 from harmonic.training.status import Status
 
@@ -45,9 +45,9 @@ class Place:
     trial: int | None = None
 
     def __post_init__(self) -> None:
-        if (shown := tables.printable(self.folder)) != str(self.folder):
+        if (shown := files.printable(self.folder)) != str(self.folder):
             raise ConfigError(f"a run's folder must have a name in UTF-8; got '{shown}'")
-        if not tables.within(self.folder, self.home):
+        if not files.within(self.folder, self.home):
             raise ConfigError.broken(
                 "hydra.sweep.subdir", f"a folder inside the sweep's, '{self.home}'", str(self.folder)
             )
@@ -69,8 +69,8 @@ class Place:
             path = f"{path}/{name}"
             if os.path.islink(path):  # noqa: PTH114 - pathlib takes ten times as long, at every run
                 raise ConfigError(
-                    f"a run is written to a folder of its sweep's own; got '{tables.printable(path)}', which is a link "
-                    f"to '{tables.printable(os.readlink(path))}': remove it, or choose another hydra.sweep.dir"  # noqa: PTH115
+                    f"a run is written to a folder of its sweep's own; got '{files.printable(path)}', which is a link "
+                    f"to '{files.printable(os.readlink(path))}': remove it, or choose another hydra.sweep.dir"  # noqa: PTH115
                 )
 
     @property
@@ -88,7 +88,7 @@ class Place:
         return "" if self.trial is None else f"{self.trial:06d}-"
 
 
-def record(config: Config, place: Place, outcome: Outcome, run: str | None = None) -> tables.Record:
+def record(config: Config, place: Place, outcome: Outcome, run: str | None = None) -> columns.Record:
     """The run as it goes into the table; run: its id, None: a new one."""
     run = run or secrets.token_hex(6)
     row = {
@@ -101,12 +101,12 @@ def record(config: Config, place: Place, outcome: Outcome, run: str | None = Non
         "dir": place.name,
         **outcome.columns,
     }
-    return tables.Record(row, leaves(config), {"run": [run] * len(outcome.curve["step"]), **outcome.curve})
+    return columns.Record(row, leaves(config), {"run": [run] * len(outcome.curve["step"]), **outcome.curve})
 
 
 def leaves(config: Config) -> dict[str, Any]:
     """What of a config goes into the table, by dotted key: all but what it does not change."""
-    flat = tables.leaves(dataclasses.asdict(config))
+    flat = columns.leaves(dataclasses.asdict(config))
     flat.pop("figures")
     return flat
 
@@ -129,7 +129,7 @@ def find(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Map
     """
     ours, other = _said(leaves(config)), None
     for row in reversed(rows):
-        theirs = _said(tables.config_of(row))
+        theirs = _said(columns.config_of(row))
         difference = _difference(theirs, ours)
         if difference is None:
             return row if row["status"] != Status.FAILED else None
@@ -145,7 +145,7 @@ def _said(flat: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in flat.items()
-        if value is not None or (key.partition(".")[0] in ARGUMENTS and key not in tables.SEEDS)
+        if value is not None or (key.partition(".")[0] in ARGUMENTS and key not in columns.SEEDS)
     }
 
 

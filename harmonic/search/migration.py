@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from harmonic._compat.optuna import FAILED_TRIAL, FIXED_PARAMS, RETRY_HISTORY, storage_of
-from harmonic.results import tables
+from harmonic.results.files import write_atomically
 from harmonic.search.identity import Identity, write_identity
 from harmonic.search.journal import JOURNAL, JournalInMemory
 from harmonic.search.space import Space
@@ -42,8 +42,8 @@ def migrate_trials(study: Study, home: Path, identity: Identity, space: Space, c
             write_identity(new, identity, changed=True)
     count = len(study.get_trials(deepcopy=False))
     kept_as = next(path for number in itertools.count(count) if not (path := home / f"study-{number}.journal").exists())
-    tables.write_atomically(kept_as, (home / JOURNAL).read_bytes())
-    tables.write_atomically(home / JOURNAL, journal.content())
+    write_atomically(kept_as, (home / JOURNAL).read_bytes())
+    write_atomically(home / JOURNAL, journal.content())
     return f"the {count} trials go on under the new space; the study as it was is kept as '{kept_as}'"
 
 

@@ -16,7 +16,7 @@ from harmonic.config.compose import repeat as overrides_that_repeat
 from harmonic.config.job import Job
 from harmonic.errors import ConfigError
 from harmonic.results import tables
-from harmonic.results.tables import write_atomically
+from harmonic.results.files import write_atomically
 from harmonic.search.trial_attributes import FINISHED, OWNER, attributes_of, lost_trials, parameter_values
 
 FILE = "optimization_results.yaml"

@@ -10,7 +10,7 @@ from typing import Any
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 
-from harmonic.results import tables
+from harmonic.results.columns import leaves
 from harmonic.search.identity import Identity
 from harmonic.search.open_trial import Replicate
 from harmonic.search.reproducible_sampler import ReproducibleSampler
@@ -104,7 +104,7 @@ class SearchSpec:
         searched, config = {one.name for one in self.space.parameters}, dict[str, Any]()
         for groups, base in zip(self.space.combinations(), self.bases, strict=True):
             choice = " ".join(f"{name}={option}" for name, option in groups.items())
-            for key, value in tables.leaves(base).items():
+            for key, value in leaves(base).items():
                 if key not in searched and key != "figures" and not (key == "seed" and self.settings.seeds):
                     config[f"{key} ({choice})" if choice else key] = value
         space = {one.name: one.text for one in self.space.parameters}

@@ -22,7 +22,7 @@ from optuna.study import Study, StudyDirection
 from sqlalchemy import make_url
 
 from harmonic.errors import ConfigError, HarmonicError
-from harmonic.results import tables
+from harmonic.results.files import write_atomically
 from harmonic.search.journal import JOURNAL, mend_journal
 from harmonic.search.settings import Settings
 from harmonic.search.storage import connection_lost, open_storage
@@ -121,7 +121,7 @@ def record_sweep(master: DictConfig, study: Study, home: Path, storage: str | No
         with read_write(recorded.hydra.sweeper), open_dict(recorded.hydra.sweeper):
             recorded.hydra.sweeper.study_name = study.study_name
             recorded.hydra.sweeper.storage = storage
-    tables.write_atomically(home / MULTIRUN, OmegaConf.to_yaml(recorded).encode())
+    write_atomically(home / MULTIRUN, OmegaConf.to_yaml(recorded).encode())
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from harmonic.errors import TableError
 from harmonic.post import figures as post_figures
 from harmonic.post.__main__ import main
 from harmonic.results import load, tables
+from harmonic.results.columns import CURVE
 from harmonic.results.record import Place
 from harmonic.run import execute
 from harmonic.training.trainer import Trainer, train
@@ -227,7 +228,7 @@ def test_runs_of_other_configs_are_not_the_posts(runs: pd.DataFrame) -> None:
     assert post.label(runs).notna().all()
     assert post.label(others).isna().all()
     with pytest.raises(TableError, match="one of the post's experiments"):
-        post.summarize(others, pd.DataFrame(columns=[*tables.CURVE]))
+        post.summarize(others, pd.DataFrame(columns=[*CURVE]))
 
 
 def test_the_fit_improves_and_extrapolation_does_not(runs: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ import harmonic
 from harmonic import load_curves, load_model, load_runs
 from harmonic._compat.hydra import VERSION
 from harmonic.config.compose import compose, config_root
-from harmonic.results.tables import leaves
+from harmonic.results.columns import leaves
 from helpers import CommandLine, files
 
 SMALL = ("training.steps=150", "data.points=40")

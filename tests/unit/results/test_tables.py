@@ -30,6 +30,8 @@ from harmonic.config.schema import Config
 from harmonic.errors import ConfigError, HarmonicError, TableError
 from harmonic.reports import report
 from harmonic.results import environment, record, tables
+from harmonic.results.columns import LATER, OUTCOME, Record, leaves
+from harmonic.results.files import write_atomically
 from harmonic.results.outcome import failure
 from harmonic.search.study import load_study
 from helpers import CommandLine, config
@@ -47,9 +49,7 @@ def write(home: Path, run: str, trial: int | None = 0, config: Mapping[str, Any]
         "run": [run] * losses, "step": range(losses), "loss": np.arange(losses) + 0.5,
         "dense_rmse": [np.nan] * losses, "sparse_rmse": [np.nan] * losses,
     }  # fmt: skip
-    tables.write_runs(
-        home / tables.FOLDER, run, [tables.Record({**columns, **row}, {"model.width": 5, **config}, curve)]
-    )
+    tables.write_runs(home / tables.FOLDER, run, [Record({**columns, **row}, {"model.width": 5, **config}, curve)])
 
 
 def test_rows_of_different_shape_share_a_frame(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_rows_of_different_shape_share_a_frame(tmp_path: Path) -> None:
     write(tmp_path / "b", "three", 2, {"optimizer.momentum": 1, "model.depth": 2, "data.seed": 4})
     runs = load_runs(tmp_path).set_index("run")
     assert list(runs.columns[:5]) == ["sweep", "trial", "seed", "status", "engine"]
-    assert list(runs.columns[-len(tables.OUTCOME) :]) == list(tables.OUTCOME)
+    assert list(runs.columns[-len(OUTCOME) :]) == list(OUTCOME)
     assert runs.loc["one", "optimizer.momentum"] == 0.9
     assert runs.loc["three", "optimizer.momentum"] == 1
     assert runs["optimizer.momentum"].isna()["two"]
@@ -197,7 +197,7 @@ def test_an_unfinished_file_is_not_read(tmp_path: Path) -> None:
 
 def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    tables.write_atomically(path, b"first")
+    write_atomically(path, b"first")
 
     def full(self: Path, content: bytes) -> int:
         with self.open("wb") as half:
@@ -206,7 +206,7 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space"):
-        tables.write_atomically(path, b"second")
+        write_atomically(path, b"second")
     assert path.read_bytes() == b"first"
     assert [child.name for child in tmp_path.iterdir()] == ["file"]
 
@@ -227,7 +227,7 @@ def test_a_path_without_runs_is_named(tmp_path: Path) -> None:
 
 def test_leaves_are_dotted() -> None:
     nested = {"a": {"b": 1, "c": {"d": [1, 2]}}, "e": None}
-    assert tables.leaves(nested) == {"a.b": 1, "a.c.d": "[1, 2]", "e": None}
+    assert leaves(nested) == {"a.b": 1, "a.c.d": "[1, 2]", "e": None}
 
 
 BASE = config()
@@ -570,10 +570,10 @@ def test_a_table_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     for number in range(2):
         write(tmp_path, f"s{number}", number, row={"machine": "m"})
     part = tmp_path / "table" / "runs-s1.parquet"
-    pq.write_table(pq.read_table(part).drop_columns(list(tables.LATER)), part)
+    pq.write_table(pq.read_table(part).drop_columns(list(LATER)), part)
     runs = load_runs(tmp_path).set_index("run")
     assert runs["machine"].isna().to_dict() == {"s0": False, "s1": True}
-    assert list(runs.columns[-len(tables.OUTCOME) :]) == list(tables.OUTCOME)
+    assert list(runs.columns[-len(OUTCOME) :]) == list(OUTCOME)
     assert tables.read_rows(tmp_path / "table")[-1]["machine"] is None
 
 

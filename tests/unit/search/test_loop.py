@@ -30,8 +30,8 @@ from harmonic._compat.hydra import register_resolver
 from harmonic.errors import ConfigError
 from harmonic.execution.progress import RunProgress, SweepProgress
 from harmonic.results import record
+from harmonic.results.columns import STATUSES
 from harmonic.results.outcome import Outcome
-from harmonic.results.tables import STATUSES
 from harmonic.search.open_trial import OpenTrial, Replicate
 from harmonic.search.stages import plan_stages
 from harmonic.search.study import load_study
