@@ -1,6 +1,6 @@
 """What of Hydra is private or differs between its versions: 1.3 and 1.4 are served.
 
-hydra_plugins imports this in every Hydra application of the environment, so nothing heavy is imported here.
+`hydra_plugins` has a module of its own, for Hydra imports that in every application of the environment.
 """
 
 from __future__ import annotations
