@@ -140,12 +140,12 @@ def made(folder: Path, least: int) -> bool:
 def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
     """A search is tried in its own room; three kills, each later than the one before."""
     command = ("-m", "seed=range(0,60)", "hydra.sweep.dir=s", *SMALL)
-    kept = set[str]()
     for number in range(3):
         with Command(*command, cwd=tmp_path) as sweep:
             sweep.until(partial(made, tmp_path / "s", 10 * (number + 1)))
-    if list(tmp_path.glob("s/table/runs-*.parquet")):
-        kept = set(load_runs(tmp_path / "s")["run"])
+            sweep.until(lambda: list(tmp_path.glob("s/table/runs-*.parquet")))  # the first rows, half a second later
+    kept = set(load_runs(tmp_path / "s")["run"])
+    assert kept
     assert Command(*command, cwd=tmp_path).wait() == 0
     runs = load_runs(tmp_path / "s")
     assert runs["seed"].tolist() == list(range(60))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
 import pytest
 from hydra.errors import InstantiationException
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from harmonic._compat.hydra import VERSION, instantiate
@@ -70,3 +72,13 @@ def test_others_are_still_told_of_the_list() -> None:
     instantiate({"_target_": "fractions.Fraction"})
     with pytest.warns(UserWarning, match="with no"):
         theirs({"_target_": "fractions.Fraction"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["harmonic.data.Harmonic", "harmonic.models.MLP", "harmonic.check.Check", "harmonic.executors.threads",
+     "harmonic.executors.processes", "harmonic.cluster.dask"],
+)  # fmt: skip
+def test_what_the_configs_of_old_runs_name_is_found(path: str) -> None:
+    assert get_object(path) is resolve_name(path)
+    assert get_object(path).__module__.startswith("harmonic.")

@@ -229,7 +229,7 @@ def test_divergence_is_data(harmonic_command: CommandLine) -> None:
 MORTAL = ("~model", "+model={_target_: helpers.Failing}", "+model.patience=choice(1000,3)", "hydra.sweep.dir=s", RANDOM)
 
 
-def test_failures_are_retried_counted_and_summed_up(harmonic_command: CommandLine) -> None:
+def test_failures_are_counted_and_summed_up(harmonic_command: CommandLine) -> None:
     done = harmonic_command(*SEARCH[:2], *SMALL[:3], *MORTAL, "hydra.sweeper.n_trials=6", ALONE,
                             "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.max_retries=0")  # fmt: skip
     study, runs = load_study(harmonic_command.folder / "s"), load_runs(harmonic_command.folder / "s")
