@@ -62,6 +62,7 @@ def test_runs_stay_in_their_sweeps_folder(harmonic_command: CommandLine, sweep: 
     refused = harmonic_command(*sweep, "hydra.sweep.dir=s", f"hydra.sweep.subdir={subdir}")
     assert refused.code == 2
     assert refused.err.startswith("harmonic: hydra.sweep.subdir must be a folder inside the sweep's")
+    assert files(harmonic_command.folder)
     assert all(name.startswith("s/") for name in files(harmonic_command.folder))
 
 
@@ -101,4 +102,5 @@ def test_names_of_studies_and_sweeps_are_no_paths(harmonic_command: CommandLine)
     assert (done.code, done.err) == (0, "")
     page = report([home])
     assert "<b>&" not in page.read_text().partition("<body")[2]
+    assert files(harmonic_command.folder)
     assert all(Path(name).is_relative_to("in/<b>&'..'") for name in files(harmonic_command.folder))

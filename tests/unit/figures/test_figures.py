@@ -55,6 +55,7 @@ def test_the_curve_shows_all_steps_on_a_log_scale() -> None:
     assert loss.get_yscale() == "log"
     assert np.array_equal(np.asarray(loss.lines[0].get_ydata()), frame["loss"])
     assert [line.get_color() for line in rmse.lines] == [figures.DENSE, figures.SPARSE]
+    assert rmse.lines
     assert all(len(np.asarray(line.get_xdata())) == 3 for line in rmse.lines)
 
 

@@ -105,6 +105,7 @@ def test_any_other_subdir_keeps_every_trial_apart(harmonic_command: CommandLine,
          "hydra.sweeper.n_trials=6")  # fmt: skip
     runs = load_runs(folder)
     assert len(runs) == runs["dir"].nunique() == load_curves(folder)["run"].nunique() == (12 if "," in seeds else 6)
+    assert len(runs)
     assert all(load_model(row) is not None for _, row in runs.iterrows())
     best = load_study(folder).best_trial.number
     found = yaml.safe_load((folder / "optimization_results.yaml").read_text())
@@ -259,6 +260,7 @@ def test_the_bar_fits_the_terminal_and_shows_count_and_time(width: int) -> None:
         paper.print(progress._bar.get_renderable())
     lines = shown(paper).splitlines()
     assert [line.split()[0] for line in lines] == ["9/400", "best"]
+    assert lines
     assert all(len(line) <= width for line in lines)
     assert re.search(r" \d+:\d\d:\d\d ", lines[0])
     assert "0.1234" in lines[1]

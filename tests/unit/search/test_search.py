@@ -130,6 +130,7 @@ def test_a_pruner_cuts_runs_short_and_changes_nothing(harmonic_command: CommandL
         assert (seen == all_losses["dense_rmse"][seen.index]).all()
     states = load_study(pruned).trials
     by_trial = cut.groupby("trial")["status"].unique()
+    assert states
     assert all(list(by_trial[one.number]) == [one.state.name.lower()] for one in states)
     assert load_model(load_runs(pruned)[~complete].iloc[0]) is not None
 
@@ -144,6 +145,7 @@ def test_wilcoxon_prunes_over_seeds(harmonic_command: CommandLine) -> None:
     counts = runs.groupby("trial")["seed"].count()
     pruned = [one.number for one in study.trials if one.state is TrialState.PRUNED]
     assert pruned
+    assert len(counts)
     assert all((counts[number] < 6) == (number in pruned) for number in counts.index)
 
 
@@ -156,6 +158,7 @@ def test_other_pruners(harmonic_command: CommandLine, pruner: str) -> None:
     study = load_study(harmonic_command.folder / "s")
     steps = load_runs(harmonic_command.folder / "s").set_index("trial")["steps"]
     assert {one.state for one in study.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert study.trials
     assert all(max(one.intermediate_values) == steps[one.number] for one in study.trials)
 
 
