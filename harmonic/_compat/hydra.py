@@ -9,8 +9,8 @@ import copy
 import re
 import warnings
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import hydra
@@ -23,24 +23,13 @@ try:
 except ImportError:  # see `missing`
     ConfigRepository = None  # type: ignore[assignment, misc]
 
-# What one composition makes of its lists of defaults, and which `override` loses; nothing public tells of either.
-from hydra._internal.config_repository import IConfigRepository as IConfigRepository
-from hydra._internal.defaults_list import DefaultsList as DefaultsList
-from hydra._internal.defaults_list import Overrides as Overrides
-from hydra._internal.defaults_list import _create_defaults_list as create_defaults_list
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
-__all__ = [
-    "ConfigRepository",
-    "DefaultsList",
-    "IConfigRepository",
-    "Overrides",
-    "create_defaults_list",
-]
+__all__ = ["ConfigRepository"]
 
 VERSION = tuple(int(part) for part in hydra.__version__.split(".")[:2])
 BASE = "1.3"  # whose defaults we rely on; from 1.4 on there is one base, and naming it is deprecated
@@ -210,30 +199,3 @@ def resolver_cache(config: DictConfig) -> Any:
 def set_resolver_cache(config: DictConfig, cache: Any) -> None:
     """Have resolvers give what they have given for another config, as `resolver_cache` has it."""
     config._metadata.resolver_cache = cache
-
-
-@contextmanager
-def defaults_list_by(create: Callable[..., Any], raises: bool) -> Iterator[None]:
-    """While this lasts Hydra makes its lists of defaults by another function, in every composition.
-
-    No public hook sees a list of defaults. raises: whether what goes wrong where Hydra 1.3 composes only to learn if
-    this is a sweep is raised, not taken for "no"; 1.4 composes nothing there.
-    """
-    from hydra._internal.hydra import Hydra
-
-    before, mode = config_loader_impl.create_defaults_list, Hydra.get_mode  # type: ignore[attr-defined]
-    config_loader_impl.create_defaults_list = create  # type: ignore[attr-defined]
-    if raises and VERSION < (1, 4):
-        Hydra.get_mode = _mode  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        config_loader_impl.create_defaults_list = before  # type: ignore[attr-defined]
-        Hydra.get_mode = mode  # type: ignore[method-assign]
-
-
-def _mode(application: Any, config_name: str | None, overrides: list[str]) -> Any:
-    from hydra.types import RunMode
-
-    composed = application.compose_config(config_name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
-    return composed.hydra.mode

@@ -17,6 +17,7 @@ import pandas as pd
 from harmonic.analysis.configurations import REPLICATE, config_columns, without_repeats
 from harmonic.analysis.intervals import mean_interval, sources
 from harmonic.errors import TableError
+from harmonic.training.status import Status
 
 SHOWN = 8  # seeds or columns named in a message
 MOST = 32  # values of a column that are compared with each other: 496 rows
@@ -94,7 +95,7 @@ def _groups(runs: pd.DataFrame, by: str, metric: str) -> dict[Any, pd.DataFrame]
 
 def _usable(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     values = runs[metric].astype(float)
-    return without_repeats(runs[(runs["status"] == "complete") & np.isfinite(values)], but_for=HOW)
+    return without_repeats(runs[(runs["status"] == Status.COMPLETE) & np.isfinite(values)], but_for=HOW)
 
 
 def _paired(pairs: pd.DataFrame, metric: str) -> dict[str, Any]:

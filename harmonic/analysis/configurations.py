@@ -14,6 +14,7 @@ import pandas as pd
 
 from harmonic.analysis.intervals import mean_interval, sources
 from harmonic.results.columns import FRONT, IDENTITY, OUTCOME, STATUSES
+from harmonic.training.status import Status
 
 REPLICATE = ("seed", "data.seed", "model.seed")  # columns in which the replicates of a configuration differ
 MANY = 8  # values of a column beyond which it counts as a range, not as a choice
@@ -98,7 +99,7 @@ def ranked(runs: pd.DataFrame, metric: str | None = None, best_is: str = "minimi
     """
     metric = metric or objective(runs)
     ids, seeds = config_ids(runs.drop(columns=metric)), _replicates(runs)
-    good = without_repeats(runs[(runs["status"] == "complete") & np.isfinite(runs[metric].astype(float))])
+    good = without_repeats(runs[(runs["status"] == Status.COMPLETE) & np.isfinite(runs[metric].astype(float))])
     table = good.groupby(ids[good.index])[["trial", *config_columns(runs)]].first()
     for name, one in (("complete", seeds[good.index]), ("tried", seeds)):
         table[name] = one.groupby(ids[one.index]).nunique().reindex(table.index)

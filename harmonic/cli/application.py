@@ -24,10 +24,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from harmonic import __version__
+from harmonic._compat.hydra import VERSION
 from harmonic._compat.hydra import main as run_main
 from harmonic.cli import _suggestions
 from harmonic.cli.check import BAD_INPUT, leave
-from harmonic.config import precedence, schema
+from harmonic.config import schema
 from harmonic.config.compose import config_root, prepare
 from harmonic.errors import HarmonicError, RunFailed
 from harmonic.execution import signals
@@ -105,6 +106,11 @@ def _run() -> None:
     sys.argv[1:] = [_quoted(text) for text in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording to us
     folder = str(config_root() / "conf")
+    if VERSION >= (1, 4):
+        run_main(task, folder, "config")
+        return
+    from harmonic.config import precedence  # of what Hydra 1.3 alone has
+
     with precedence.told():
         run_main(task, folder, "config")
 

@@ -1,7 +1,8 @@
 """Of two `override` of one group, which goes first: Hydra 1.3 takes that of the primary config.
 
 So an experiment from the command line loses, without a word, to the file of a sweep that has the same group in its
-own defaults (facebookresearch/hydra#3229). What loses here is refused, with what to write instead.
+own defaults (facebookresearch/hydra#3229). What loses here is refused, with what to write instead. In Hydra 1.4 the
+command line's goes first.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from dataclasses import dataclass
 from hydra.core.default_element import DefaultsTreeNode, GroupDefault, InputDefault
 from hydra.core.override_parser.types import Override
 
-from harmonic._compat import hydra as compat
-from harmonic._compat.hydra import DefaultsList, IConfigRepository, Overrides, create_defaults_list
+from harmonic._compat.hydra_13 import (
+    DefaultsList,
+    IConfigRepository,
+    Overrides,
+    create_defaults_list,
+    defaults_list_by,
+)
 from harmonic.errors import ConfigError
 
 
@@ -51,7 +57,7 @@ def told() -> Iterator[None]:
     Raises:
         ConfigError: in Hydra's composition.
     """
-    with compat.defaults_list_by(_create, raises=True):
+    with defaults_list_by(_create):
         yield
 
 

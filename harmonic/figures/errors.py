@@ -14,6 +14,7 @@ from harmonic.analysis.baselines import ALIKE, predicting_zero
 from harmonic.figures.axes import plain_ticks
 from harmonic.figures.requirements import RUNS, need
 from harmonic.figures.style import BEST, DENSE, FAINT, NONE, REFERENCE, SPARSE, WIDTH, colours, markers, styled
+from harmonic.training.status import Status
 
 BEYOND = 10.0  # RMSE at which errors are drawn as if they were this large
 DASHED: Any = {"color": REFERENCE, "ls": "--", "lw": 1}  # what is there to compare with
@@ -39,8 +40,8 @@ def dense_against_sparse(
     need("dense_against_sparse", runs, ["status", "dense_rmse", "sparse_rmse", *([by] if by else [])], RUNS)
     figure = Figure(figsize=(WIDTH, 5.4))
     axes = figure.add_subplot()
-    done = runs[runs["status"] == "complete"].dropna(subset=["dense_rmse", "sparse_rmse"])
-    ended = runs[runs["status"] == "pruned"].dropna(subset=["dense_rmse", "sparse_rmse"])
+    done = runs[runs["status"] == Status.COMPLETE].dropna(subset=["dense_rmse", "sparse_rmse"])
+    ended = runs[runs["status"] == Status.PRUNED].dropna(subset=["dense_rmse", "sparse_rmse"])
     label = "pruned runs" if len(ended) else None
     axes.scatter(*_within(ended), 12, facecolors="none", edgecolors=FAINT, linewidths=0.8, label=label)
     _scatter(axes, done, by)

@@ -12,6 +12,7 @@ from harmonic.errors import TableError
 from harmonic.figures.axes import metric_label, scale_metric
 from harmonic.figures.requirements import RUNS, by_configuration, need, need_numbers
 from harmonic.figures.style import BAD, BEST, MUTED, WIDTH, styled
+from harmonic.training.status import Status
 
 
 @styled
@@ -29,9 +30,9 @@ def history(trials: pd.DataFrame, metric: str, best_is: str = "minimize") -> Fig
     trials = by_trial(trials, metric)
     figure = Figure(figsize=(WIDTH, 4.0))
     axes = figure.add_subplot()
-    done = trials[trials["status"] == "complete"].dropna(subset=[metric]).sort_values("trial")
-    pruned = trials[trials["status"] == "pruned"].dropna(subset=[metric])
-    failed = trials[trials["status"].isin(["diverged", "failed"])]
+    done = trials[trials["status"] == Status.COMPLETE].dropna(subset=[metric]).sort_values("trial")
+    pruned = trials[trials["status"] == Status.PRUNED].dropna(subset=[metric])
+    failed = trials[trials["status"].isin([Status.DIVERGED, Status.FAILED])]
     axes.plot(done["trial"], done[metric], "o", color=MUTED[0], ms=4, alpha=0.7, label=f"complete ({len(done)})")
     if len(pruned):
         axes.plot(pruned["trial"], pruned[metric], "o", mfc="none", mec="0.6", ms=4, label=f"pruned ({len(pruned)})")

@@ -12,6 +12,7 @@ import pandas as pd
 from harmonic.analysis.configurations import REPLICATE
 from harmonic.config.compose import compose
 from harmonic.results.columns import leaves
+from harmonic.training.status import Status
 
 EXPERIMENTS = ("post_sgd", "post_adam", "post_deep")
 
@@ -64,7 +65,7 @@ def _fixed(experiment: str) -> dict[str, Any]:
 
 def replicates(runs: pd.DataFrame) -> pd.DataFrame:
     """The complete runs of the post's experiments, one of each experiment and its seeds."""
-    done = runs[runs["status"] == "complete"]
+    done = runs[runs["status"] == Status.COMPLETE]
     labels = label(done)
     seeds = [name for name in REPLICATE if name in done] or ["run"]
     return done[labels.notna() & ~done[seeds].assign(label=labels).duplicated()]

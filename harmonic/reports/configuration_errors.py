@@ -7,6 +7,7 @@ import pandas as pd
 from harmonic.analysis.configurations import REPLICATE
 from harmonic.analysis.references import Reference, labels, references
 from harmonic.reports.report_data import ReportData, SweepData
+from harmonic.training.status import Status
 
 REGIONS = ["dense_rmse", "sparse_rmse"]
 ERRORS = ["valid_rmse", *REGIONS]
@@ -63,7 +64,7 @@ def best_runs(sweep: SweepData) -> pd.DataFrame:
     runs, seeds = sweep.runs_of(int(best.index[0])).assign(fresh=False), "its {} seeds"
     if sweep.fresh is not None:
         fresh = sweep.fresh[sweep.fresh["trial"] == best["trial"].iloc[0]]
-        done = fresh[fresh["status"] == "complete"].assign(fresh=True)
+        done = fresh[fresh["status"] == Status.COMPLETE].assign(fresh=True)
         of = f" of {len(fresh)}" if len(done) < len(fresh) else ""
         runs, seeds = (done, f"{{}}{of} fresh seeds") if len(fresh) else (runs, seeds)
     alone = " alone" if len(sweep.objectives) > 1 else ""

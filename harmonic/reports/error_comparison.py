@@ -23,13 +23,14 @@ from harmonic.reports.configuration_errors import (
     shipped_by_reference,
 )
 from harmonic.reports.report_data import ReportData, SweepData
+from harmonic.training.status import Status
 
 COLOURED = 8  # sweeps that can be told apart by colour
 
 
 def comparison_section(data: ReportData) -> Section:
     """The errors of the best configurations side by side, and those of all runs."""
-    done = data.runs[data.runs["status"] == "complete"]
+    done = data.runs[data.runs["status"] == Status.COMPLETE]
     if done.empty:
         return Section("Errors", [Text("No run was completed, so there are no errors to show.")])
     known = reference_errors(done)
@@ -99,7 +100,7 @@ def _dots_caption(runs: pd.DataFrame, known: pd.DataFrame) -> str:
         whose = " and ".join(f"{name}'s" for name in dict.fromkeys(known["reference"]))
         text += f"Black marks are medians of {whose} configurations"
         text += f" ({', '.join(shipped)} for reference: no runs of these folders). " if shipped else ". "
-    missing = int(runs["status"].isin(["diverged", "failed"]).sum())
+    missing = int(runs["status"].isin([Status.DIVERGED, Status.FAILED]).sum())
     if missing:
         text += f"Not shown: {missing} that diverged or failed. "
     return text

@@ -13,6 +13,7 @@ from harmonic.analysis.intervals import band_name
 from harmonic.analysis.labels import column_label, describe, format_value
 from harmonic.reports.blocks import Block, Figure, Section
 from harmonic.reports.report_data import SweepData
+from harmonic.training.status import Status
 
 GROUPS = 6  # groups of learning curves that can be told apart
 IMPORTANCES = "How far the values of the best tenth of the configurations differ from those of all (PED-ANOVA)."
@@ -26,7 +27,7 @@ def swept_section(sweep: SweepData) -> Section | None:
     if len(table) > 2 and sweep.parameters:
         blocks += _by_parameters(sweep, table)
     trials = by_trial(sweep.runs, metric)
-    if sweep.spec.search is not None and len(trials) > 2 and (trials["status"] == "complete").any():
+    if sweep.spec.search is not None and len(trials) > 2 and (trials["status"] == Status.COMPLETE).any():
         drawing = figures.history(trials, metric, sweep.best_is)
         counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items() if count)
         values = trials.loc[trials["status"] == "complete", metric]
@@ -45,7 +46,7 @@ def _by_parameters(sweep: SweepData, table: pd.DataFrame) -> list[Block]:
     named = " and ".join(map(column_label, parameters))
     best_at = describe(table.iloc[0], parameters)
     if len(parameters) == 2 and len(numbers) == 2 and table[parameters].notna().all(axis=None):
-        bad = sweep.runs[sweep.runs["status"].isin(["diverged", "failed"])]
+        bad = sweep.runs[sweep.runs["status"].isin([Status.DIVERGED, Status.FAILED])]
         x, y = sorted(parameters, key=lambda one: one != "model.width")
         drawing = figures.landscape(table, x, y, metric, bad, sweep.best_is)
         alt = f"Map of {metric} over {named}, the {len(table)} configurations as points; the best at {best_at}."
@@ -80,14 +81,14 @@ def training_section(sweep: SweepData) -> Section | None:
     groups = groups[groups.index.isin(sweep.curves["run"].unique())]  # of a damaged part there are no curves
     if groups.empty:
         return None
-    replicates = groups.nunique() == config_ids(sweep.runs)[sweep.runs["status"] == "complete"].nunique()
+    replicates = groups.nunique() == config_ids(sweep.runs)[sweep.runs["status"] == Status.COMPLETE].nunique()
     drawing = figures.learning(sweep.curves, groups, 0.95 if replicates else 0.5)
     names = list(dict.fromkeys(groups))
     last = sweep.runs.set_index("run")["final_loss"].groupby(groups).median()
     parts = "; ".join(f"{one}: median final loss {last.get(one, float('nan')):.3g}" for one in names)
     counts = groups.value_counts()
     held = band_name(counts) if replicates else "the band that holds the middle half of the runs"
-    ended = sweep.runs["status"].isin(["pruned", "diverged", "failed"]).sum()
+    ended = sweep.runs["status"].isin([Status.PRUNED, Status.DIVERGED, Status.FAILED]).sum()
     caption = f"Median and {held} (their number in brackets)" if counts.max() > 1 else "One run each"
     caption += f"; without the {ended} that were not completed." if ended else "."
     return Section(
@@ -100,7 +101,7 @@ def training_section(sweep: SweepData) -> Section | None:
 def curve_groups(sweep: SweepData) -> pd.Series:
     """A name for each complete run's group, by run: its configuration if they are few, else one swept choice,
     else the quarter of the parameter that goes with the final loss most."""
-    runs = sweep.runs[sweep.runs["status"] == "complete"]
+    runs = sweep.runs[sweep.runs["status"] == Status.COMPLETE]
     if runs.empty:
         return pd.Series(dtype=str)
     indexed = runs.set_index("run")

@@ -16,6 +16,7 @@ from harmonic.errors import HarmonicError
 from harmonic.reports.blocks import Block, Figure, Section, Text
 from harmonic.reports.networks import NoParameters, Plane, grid_errors, plane_of, predicted
 from harmonic.reports.report_data import SweepData
+from harmonic.training.status import Status
 
 SEEDS = LEAST_OF_BAND  # networks of a configuration that are evaluated
 
@@ -64,7 +65,7 @@ def _reference_predictions(sweep: SweepData, plane: Plane) -> list[Prediction]:
 def _groups(sweep: SweepData) -> dict[str, pd.DataFrame]:
     """The runs of the best and the worst configuration; of a sweep of a reference's, those of each of its own."""
     if (own := reference_of(sweep.runs)) is not None:
-        labels = own.label(sweep.runs).where(sweep.runs["status"] == "complete")
+        labels = own.label(sweep.runs).where(sweep.runs["status"] == Status.COMPLETE)
         return {name: sweep.runs[labels == name] for name in own.markers if (labels == name).any()}
     table = sweep.ranking
     groups = {f"best: {describe(table.iloc[0], sweep.parameters)}": sweep.runs_of(int(table.index[0]))}

@@ -24,6 +24,7 @@ from harmonic.results.columns import FRONT
 from harmonic.results.load import load_curves, load_runs
 from harmonic.results.tables import FOLDER
 from harmonic.search.confirm import SUBFOLDER
+from harmonic.training.status import Status
 
 LONGEST = 48  # letters of a sweep's name in those of its figures: with four bytes each they fit into a file's name
 SINGLES = "single runs"  # how runs of no sweep are called together
@@ -88,7 +89,7 @@ class SweepData:
 
     def runs_of(self, configuration: int) -> pd.DataFrame:
         """The complete runs of one configuration, one of each seed."""
-        runs = self.runs[(config_ids(self.runs) == configuration) & (self.runs["status"] == "complete")]
+        runs = self.runs[(config_ids(self.runs) == configuration) & (self.runs["status"] == Status.COMPLETE)]
         return without_repeats(runs).sort_values("seed")
 
     @property

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harmonic.reports.blocks import Block, Facts, Grid, Section
 from harmonic.reports.report_data import SweepData
+from harmonic.training.status import Status
 
 
 def summary_section(sweep: SweepData) -> Section:
@@ -62,7 +63,7 @@ def _after(system: str | None) -> str:
 
 def failures(runs: pd.DataFrame) -> list[list[str]]:
     """The runs that diverged or failed by cause: the cause, how many, and an example."""
-    bad = runs[runs["status"].isin(["diverged", "failed"])]
+    bad = runs[runs["status"].isin([Status.DIVERGED, Status.FAILED])]
     causes = (
         bad["status"].astype(str)
         + ": "

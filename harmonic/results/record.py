@@ -101,10 +101,10 @@ def record(config: Config, place: Place, outcome: Outcome, run: str | None = Non
         "dir": place.name,
         **outcome.columns,
     }
-    return columns.Record(row, leaves(config), {"run": [run] * len(outcome.curve["step"]), **outcome.curve})
+    return columns.Record(row, run_leaves(config), {"run": [run] * len(outcome.curve["step"]), **outcome.curve})
 
 
-def leaves(config: Config) -> dict[str, Any]:
+def run_leaves(config: Config) -> dict[str, Any]:
     """What of a config goes into the table, by dotted key: all but what it does not change."""
     flat = columns.leaves(dataclasses.asdict(config))
     flat.pop("figures")
@@ -127,7 +127,7 @@ def find(config: Config, place: Place, rows: Sequence[Mapping[str, Any]]) -> Map
     Raises:
         PlaceTaken: other runs lie in its place, and not this one.
     """
-    ours, other = _said(leaves(config)), None
+    ours, other = _said(run_leaves(config)), None
     for row in reversed(rows):
         theirs = _said(columns.config_of(row))
         difference = _difference(theirs, ours)

@@ -14,6 +14,7 @@ from rich.console import Console
 from harmonic.execution.console import print_end, say, shown_folder
 from harmonic.search.results import FILE
 from harmonic.search.trial_attributes import FINISHED, attributes_of, lost_trials
+from harmonic.training.status import Status
 
 NAMED = 5  # trials named of those that failed alike
 PRINTED = 10  # trials printed of a Pareto front
@@ -69,8 +70,7 @@ def failure_causes(study: Study) -> dict[str, list[int]]:
             numbers.setdefault("lost with their sweeper, and replaced by others", []).append(one.number)
             continue
         status, error = attributes_of(one).get("status", "failed"), attributes_of(one).get("error", "no value")
-        cause = (
-            "diverged" if status == "diverged" else f"{'failed' if status == 'failed' else 'without a value'}: {error}"
-        )
+        how = "failed" if status == Status.FAILED else "without a value"
+        cause = "diverged" if status == Status.DIVERGED else f"{how}: {error}"
         numbers.setdefault(cause, []).append(one.number)
     return numbers

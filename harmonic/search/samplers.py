@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pydoc import ErrorDuringImport, locate
 from typing import Any
 
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
@@ -13,7 +12,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler
 
 from harmonic._compat.hydra import instantiate
 from harmonic._compat.optuna import QMCSamplerByNumber
-from harmonic.config.targets import check_arguments
+from harmonic.config.targets import check_arguments, find
 from harmonic.errors import ConfigError
 from harmonic.results.outcome import reason
 from harmonic.search._cma import GuardedCmaEsSampler
@@ -94,10 +93,11 @@ def prunes_seeds(section: Mapping[str, Any]) -> bool:
 def _class(key: str, section: Mapping[str, Any], base: type) -> type:
     rule = f"hydra.sweeper.{key}._target_ must name a class of optuna.{key}s"
     try:
-        kind = locate(str(section["_target_"]))
-    except ErrorDuringImport as error:
-        raise ConfigError(f"{rule}; got {section['_target_']} ({reason(error)})") from error
-    if not isinstance(kind, type) or not issubclass(kind, base):
+        kind = find(f"hydra.sweeper.{key}", str(section["_target_"]))
+    except ConfigError as error:
+        why = f" ({reason(error.__cause__)})" if error.__cause__ else ""
+        raise ConfigError(f"{rule}; got {section['_target_']}{why}") from error
+    if not issubclass(kind, base):
         raise ConfigError(f"{rule}; got {section['_target_']}")
     package = _NEEDS.get(kind.__name__)
     if package and find_spec(package) is None:

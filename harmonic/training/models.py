@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from harmonic.config.schema import MLP_TARGET
-from harmonic.config.targets import locate, reason
+from harmonic.config.targets import locate
 from harmonic.errors import ConfigError
 
 INPUTS, OUTPUTS = 2, 1
+UNTOLD_MEMORY = 2**36  # bytes, where the system does not tell how many there are
 
 # Modules that are not ours draw from torch's global generator; one at a time may borrow it.
 _global_generator = threading.Lock()
@@ -77,8 +80,39 @@ def layer_sizes(width: int | Sequence[int], depth: int) -> list[int]:
     return [INPUTS, *hidden, OUTPUTS]
 
 
+def _check_fits(section: Mapping[str, Any]) -> None:
+    """Refuse the MLP of a config whose parameters and their gradients are more than this machine's memory: filling it
+    takes minutes, or the process.
+
+    Raises:
+        ConfigError: names both numbers.
+    """
+    width, depth = section["width"], section["depth"]
+    if isinstance(width, int):  # of any depth
+        count = (INPUTS + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * OUTPUTS
+    else:
+        count = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(layer_sizes(width, depth)))
+    if count > (room := _room()):
+        rule = f"model.width and model.depth must give a network that fits into memory, of {room:,} parameters at most"
+        raise ConfigError(f"{rule}; got one of {count:,}")
+
+
+@cache
+def _room() -> int:
+    """How many parameters fit into this machine's memory beside their gradients."""
+    names = ("SC_PHYS_PAGES", "SC_PAGE_SIZE")
+    told = all(name in getattr(os, "sysconf_names", {}) for name in names)
+    memory = math.prod(map(os.sysconf, names)) if told else UNTOLD_MEMORY
+    return memory // (2 * torch.float32.itemsize)
+
+
 def mlp_parameters(section: Mapping[str, Any], generator: torch.Generator) -> dict[str, Tensor]:
-    """The initial parameters of the MLP of a config by state-dict name, without the module."""
+    """The initial parameters of the MLP of a config by state-dict name, without the module.
+
+    Raises:
+        ConfigError: they do not fit into memory.
+    """
+    _check_fits(section)
     parameters: dict[str, Tensor] = {}
     for index, (fan_in, fan_out) in enumerate(pairwise(layer_sizes(section["width"], section["depth"]))):
         weight, bias = _draw_linear(fan_in, fan_out, generator)
@@ -88,12 +122,7 @@ def mlp_parameters(section: Mapping[str, Any], generator: torch.Generator) -> di
 
 def _draw_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """Weight (fan_out, fan_in) and bias (fan_out,) as `nn.Linear` draws them, from our own generator."""
-    try:
-        weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
-    except RuntimeError as error:  # there is no room for as many, or they have no number
-        raise ConfigError(
-            f"model must fit into memory; got a layer of {fan_out} x {fan_in} ({reason(error)})"
-        ) from error
+    weight, bias = torch.empty(fan_out, fan_in), torch.empty(fan_out)
     if generator is not None:
         # kaiming_uniform_ with a = sqrt(5), as nn.Linear has it, in torch's own order of rounding
         bound = math.sqrt(3.0) * (math.sqrt(2.0 / (1 + math.sqrt(5) ** 2)) / math.sqrt(fan_in))
@@ -154,6 +183,7 @@ def build(section: Mapping[str, Any], generator: torch.Generator) -> nn.Module:
         ConfigError: the class cannot be found or refuses its arguments.
     """
     if not borrows_global_generator(section):
+        _check_fits(section)
         arguments = {key: section[key] for key in ("width", "depth", "activation")}
         return MLP(**arguments, generator=generator)
     with GlobalStream(generator.get_state()) as borrowed:

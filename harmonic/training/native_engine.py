@@ -148,7 +148,10 @@ def _hold_blas() -> None:
         )
 
 
+_announcing = threading.Lock()  # of the threads that come to the kernels at once, the first takes it for good
+
+
 def _announce_compilation() -> None:
-    """Say that the kernels are about to be compiled, unless this or an earlier process has done so."""
-    if must_compile(native_kernels.advance):
+    """Say once that the kernels are about to be compiled, unless this or an earlier process has done so."""
+    if must_compile(native_kernels.advance) and _announcing.acquire(blocking=False):
         log.warning("compiling the kernels of the native engine (once, some 20 s)")

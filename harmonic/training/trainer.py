@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -34,10 +33,7 @@ from harmonic.training.engines import State
 from harmonic.training.result import Errors, Result
 from harmonic.training.status import Status
 
-KEPT = 8  # trainers: as many as runs are in training at once, and not more than a sweep's memory bears
-
-_built: dict[str, Trainer] = {}
-_building = threading.Lock()
+_last: tuple[str, Trainer] | None = None
 
 
 class Trainer:
@@ -97,29 +93,25 @@ def plane(section: str, mass: float) -> tuple[Data, Regions]:
 
 
 def build(config: Config) -> Trainer:
-    """The trainer of a config; the last few are kept, for whoever checks, trains and draws the same run.
+    """The trainer of a config. The last one is kept, for a single run is checked, trained and drawn with one.
 
     Raises:
         ConfigError: the data or the engine cannot be built as configured.
     """
+    global _last
     parts = (config.seed, config.data, config.model, config.optimizer, asdict(config.training), config.region.mass)
     key = json.dumps(parts)
-    with _building:
-        if (trainer := _built.get(key)) is not None:
-            return trainer
-    trainer = Trainer(config)
-    with _building:
-        _built[key] = trainer
-        while len(_built) > KEPT:
-            _built.pop(next(iter(_built)))
-    return trainer
+    last = _last  # another thread may set it meanwhile
+    if last is None or last[0] != key:
+        _last = last = key, Trainer(config)
+    return last[1]
 
 
 def forget() -> None:
     """Build anew what runs share: another environment may make something else of the same config."""
+    global _last
     plane.cache_clear()
-    with _building:
-        _built.clear()
+    _last = None
 
 
 # Seconds of training between two calls of the callback, where steps are slow: how long an interrupt may

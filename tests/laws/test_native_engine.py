@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -386,3 +387,14 @@ def test_the_blas_of_scipy_is_held_to_one_thread_or_it_is_said_once(
     assert [library.threads for library in found] == threads
     assert len([one for one in caplog.records if "cannot be held to one thread" in one.message]) == told
     native_engine._hold_blas.cache_clear()
+
+
+def test_threads_that_come_to_the_kernels_at_once_say_once_that_they_are_compiled(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(native_engine, "must_compile", lambda _kernel: True)
+    monkeypatch.setattr(native_engine, "_announcing", threading.Lock())
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(native_engine._announce_compilation)
+    assert [one.message for one in caplog.records] == ["compiling the kernels of the native engine (once, some 20 s)"]

@@ -122,7 +122,7 @@ BAD = [
     "+optimizer.foo=3", "optimizer._target_=torch.optim.Foo", "hydra.run.dir=taken/here", "model=null",
     "seed=range(0,", "region.mass=0.99999", "model.width=99999999999999999999", "+optimizer.foo=-99999999999999999999",
     "optimizer.lr=99999999999999999999", "data.points=99999999999999999999", "training.steps=99999999999999999999",
-    "model.width=99999999999",
+    "model.width=99999999999", "model.depth=99999999",
 ]  # fmt: skip
 
 
