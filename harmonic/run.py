@@ -22,7 +22,7 @@ from harmonic.errors import ConfigError, RunFailed
 from harmonic.results import environment, record, tables
 from harmonic.results.outcome import Outcome, failure
 from harmonic.results.record import Place
-from harmonic.training.trainer import Callback, build, forget, no_callback, train
+from harmonic.training.trainer import Callback, build, built_apart, no_callback, train
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +79,8 @@ def train_one(
     Raises:
         ConfigError: something cannot be built as configured.
     """
-    if context.env:
-        forget()  # what was built in another environment
     earlier = resume_from.records if resume_from else ()
-    with context() as records:
+    with built_apart(bool(context.env)), context() as records:
         trainer = build(config)
         started = resume_from.columns["started"] if resume_from else datetime.now(UTC)
         identity = {"engine": trainer.engine.name, "started": started}

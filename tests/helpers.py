@@ -219,6 +219,19 @@ class Unwilling(Harmonic):
         return super().sample(generator)
 
 
+class Surrounded(Harmonic):
+    """A law that depends on the environment in which it is built."""
+
+    factor: float
+
+    def __init__(self, points: int, scale: float, noise: float) -> None:
+        super().__init__(points, scale, noise)
+        object.__setattr__(self, "factor", float(os.environ.get("HARMONIC_TEST_SCALE", "1")))
+
+    def truth(self, x: Tensor) -> Tensor:
+        return super().truth(x) * self.factor
+
+
 class Drawing(Harmonic):
     """A law that counts how often it is drawn from."""
 

@@ -44,22 +44,20 @@ def task(composed: DictConfig) -> Any:
     from harmonic.execution.progress import RunProgress
     from harmonic.results.record import Place, objective
     from harmonic.run import execute
-    from harmonic.training.trainer import forget
+    from harmonic.training.trainer import built_apart
 
     config = schema.parse(composed)
-    if HydraConfig.get().job.env_set:
-        forget()  # what the check built, in another environment
     place, single = _place(Place), HydraConfig.get().mode == RunMode.RUN
     if config.figures is None:
         config.figures = single
     console = Console()
-    if single:
-        with RunProgress(config.training.steps, console) as progress:
-            row = execute(config, place, progress)
-        say(console, run_summary(row))
-    else:
-        row = execute(config, place, lambda _step, _losses: None)
-        say(console, f"#{place.trial} {run_summary(row)}")
+    with built_apart(bool(HydraConfig.get().job.env_set)):
+        if single:
+            with RunProgress(config.training.steps, console) as progress:
+                row = execute(config, place, progress)
+        else:
+            row = execute(config, place)
+    say(console, run_summary(row) if single else f"#{place.trial} {run_summary(row)}")
     return objective(config, row)
 
 

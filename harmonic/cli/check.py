@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.utils import env_override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from harmonic._compat.hydra import unresolved
+from harmonic.config.job_settings import JobSettings
 from harmonic.config.schema import parse
 from harmonic.errors import ConfigError, HarmonicError
 
@@ -26,12 +29,13 @@ class Check(Callback):
         try:
             _check_name(config)
             _check_heard(config, sweep=False)
-            checked = parse(config)
-            from harmonic.training.trainer import build
+            from harmonic.training.trainer import build, built_apart
 
-            build(checked).start()
-        except HarmonicError as error:
-            leave(str(error))
+            env = dict(JobSettings.of(config).env)
+            with built_apart(bool(env)), env_override(env):
+                build(parse(config)).start()
+        except (HarmonicError, OmegaConfBaseException) as error:
+            leave(" ".join(str(error).split()))
 
     def on_multirun_start(self, config: DictConfig, **_kwargs: Any) -> None:
         try:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from hydra.core.utils import env_override
-
 from harmonic.config.job import Job
 from harmonic.config.schema import parse_plain
 from harmonic.errors import ConfigError
@@ -56,8 +54,7 @@ def check_job(one: Job, place: Place, here: bool = True) -> Run:
     """
     try:
         config = parse_plain(one.config)
-        with env_override(dict(one.settings.env)):
-            check_buildable(config, here)
+        check_buildable(config, here, one.settings.env)
         return Run(one, config, place)
     except ConfigError as error:
         raise ConfigError(f"{error} (in job {one.number}: {' '.join(one.overrides)})") from error
@@ -96,7 +93,6 @@ def train_runs(
         with progress:
             _train_missing(missing, build, writer, progress)
             rows |= _named(missing)
-            progress.lost(len(tables.absent(writer.table, _named(runs))))
             verify_rows(writer.table, rows)
     except (KeyboardInterrupt, WorkersLost) as error:
         made = _named(runs)

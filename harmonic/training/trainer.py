@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property, lru_cache
 
@@ -107,8 +108,20 @@ def build(config: Config) -> Trainer:
     return last[1]
 
 
-def forget() -> None:
-    """Build anew what runs share: another environment may make something else of the same config."""
+@contextmanager
+def built_apart(apart: bool) -> Iterator[None]:
+    """While this lasts, and once more after it, what runs share is built anew, if `apart`: another environment may make
+    something else of the same config."""
+    if apart:
+        _forget()
+    try:
+        yield
+    finally:
+        if apart:
+            _forget()
+
+
+def _forget() -> None:
     global _last
     plane.cache_clear()
     _last = None

@@ -134,3 +134,28 @@ def test_a_run_from_a_fresh_seed_has_its_log_in_its_own_folder(harmonic_command:
         "0", "fresh/0/5", "fresh/0/6",
     ]  # fmt: skip
     assert all(path.read_text().count("final loss") == 1 for path in logs)
+
+
+LAW = "+data={_target_: helpers.Surrounded, points: 40, scale: 3.0, noise: 0.1, seed: null}"
+
+
+@pytest.mark.parametrize("name", ["environment", "environment in the config"])
+def test_a_single_run_has_the_environment_that_a_sweeps_run_has(
+    harmonic_command: CommandLine, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is checked before it begins, and the same law without it afterwards."""
+    tiny = ("training.steps=3", "figures=false", "~data", LAW)
+    for folder, arguments in (
+        ("run", (*tiny, *SETTINGS[name], "hydra.run.dir=run")),
+        ("without", (*tiny, "hydra.run.dir=without")),
+        ("grid", ("-m", *tiny, *SETTINGS[name], "hydra.sweep.dir=grid")),
+    ):
+        done = harmonic_command(*arguments)
+        assert (done.code, done.err) == (0, ""), folder
+    run, grid, without = (load_runs(harmonic_command.folder / one).iloc[0] for one in ("run", "grid", "without"))
+    for column in ("final_loss", "valid_rmse", "dense_rmse", "region.mass"):
+        assert run[column] == grid[column]
+    assert run["final_loss"] != without["final_loss"]
+    monkeypatch.setenv("HARMONIC_TEST_SCALE", "1")
+    assert harmonic_command(*tiny, "hydra.run.dir=again").code == 0
+    assert load_runs(harmonic_command.folder / "again")["final_loss"].item() == without["final_loss"]
